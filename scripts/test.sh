@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Sets up, builds and runs all tests: GCC (everything), address and undefined-behaviour sanitizers (the tests labelled
+# sanitize), thread sanitizer (threads), Clang 19 (bits: the same hashes), in one run of ctest at the end.
+#   scripts/test.sh [--quick] [-j N]
+#     --quick   GCC alone
+#     -j N      jobs at a time (default: the number of CPUs)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+quick=no jobs=$(nproc)
+while [ $# -gt 0 ]; do
+  case $1 in
+  --quick) quick=yes ;;
+  -j) jobs=${2:?"-j needs a number"}; shift ;;
+  -j[0-9]*) jobs=${1#-j} ;;
+  -h | --help) sed -n '3,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  *) echo "test.sh: unknown option $1 (see --help)" >&2; exit 2 ;;
+  esac
+  shift
+done
+
+presets=(dev)
+if [ $quick = yes ]; then
+  scripts/setup.sh
+else
+  scripts/setup.sh --clang
+  presets+=(asan tsan)
+  if command -v clang++-19 >/dev/null; then
+    presets+=(clang)
+  else
+    echo "test.sh: no Clang 19 on this system: that part is left out" >&2
+  fi
+fi
+
+for preset in "${presets[@]}"; do
+  started=$SECONDS
+  echo "== build/$preset"
+  cmake --preset "$preset" >/dev/null
+  cmake --build --preset "$preset" -j "$jobs"
+  echo "== build/$preset took $((SECONDS - started)) s"
+done
+
+# All builds under one roof, so that one run tells the whole result.
+mkdir -p build/tests
+for preset in "${presets[@]}"; do
+  echo "subdirs(\"$PWD/build/$preset\")"
+done >build/tests/CTestTestfile.cmake
+exec ctest --test-dir build/tests --output-on-failure --no-tests=error -j "$jobs"

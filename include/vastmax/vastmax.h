@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * vastmax: the softmax family over very many classes, on CPUs. The whole public contract, C99.
+ *
+ * Conventions that hold for every function here:
+ *   - A call returns a vmx_status. It speaks of the arguments only and is decided before any write: on an argument
+ *     error no output is touched. After VMX_ERR_MEMORY or VMX_ERR_CALLBACK the outputs of that call are unspecified,
+ *     and nothing outside them was written. vmx_last_error() names the argument and the values.
+ *   - Data never fail a call. What a row holds is told in its flags word (VMX_ROW_*).
+ *   - "ctx" may be NULL: the best ISA of this CPU, the calling thread only, malloc. "ws" may be NULL: scratch is
+ *     allocated and freed inside. One workspace serves one call at a time. "options" may be NULL: the defaults.
+ *   - Strides are in elements. Inputs may have any stride, 0 and negative included; col_stride != 1 costs one gather
+ *     of each block. Outputs must not overlap themselves. An output may be exactly the same view as the input where
+ *     a function says so; any other overlap of an output with an input or another output is VMX_ERR_OVERLAP.
+ *   - Natural alignment of the element is enough (data not aligned to its element: VMX_ERR_VALUE). Only the bytes named
+ *     are read or written. Fields named "reserved" must be 0, an ids base 0 or 1: else VMX_ERR_VALUE.
+ *   - Dtypes: scores in f32, bf16, f16 or f64. Log-sum-exps, losses: f32, or f64 when the scores are f64.
+ *     Probabilities, log-probabilities and gradients of scores: any of the four, rounded once from f32 (from f64
+ *     when the scores are f64). Log-probabilities follow the same rule. Results below 2^-126 in f32 arithmetic are +0.
+ *   - The same input and version give the same bits on every ISA, with any compiler, thread count, batch order,
+ *     alignment and stride, and for shards cut at multiples of VMX_BLOCK. (The linear source has its own, narrower
+ *     promise, told at vmx_linear.)
+ *   - -inf is a mask: probability and gradient exactly 0. NaN or +inf in a row give NaN as told at each function.
+ *   - The floating-point environment is neither changed nor relied on: results are the same under FTZ and DAZ for
+ *     f32, bf16 and f16 scores.
+ *   - Sizes: 0 rows are fine. cols is at most VMX_MAX_COLS.
+ */
+#ifndef VASTMAX_VASTMAX_H
+#define VASTMAX_VASTMAX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define VMX_VERSION_MAJOR 0
+#define VMX_VERSION_MINOR 1
+#define VMX_VERSION_PATCH 0
+/** major * 10000 + minor * 100 + patch */
+#define VMX_VERSION (VMX_VERSION_MAJOR * 10000 + VMX_VERSION_MINOR * 100 + VMX_VERSION_PATCH)
+
+#if defined(VMX_STATIC)
+#  define VMX_API
+#elif defined(_WIN32)
+#  if defined(VMX_BUILDING)
+#    define VMX_API __declspec(dllexport)
+#  else
+#    define VMX_API __declspec(dllimport)
+#  endif
+#elif defined(__GNUC__)
+#  define VMX_API __attribute__((visibility("default")))
+#else
+#  define VMX_API
+#endif
+
+#ifdef __cplusplus
+#  define VMX_NOEXCEPT noexcept
+extern "C" {
+#else
+#  define VMX_NOEXCEPT
+#endif
+
+/** Columns of one summation block. Shards and tiles cut at multiples of it give the same bits as the whole row. */
+#define VMX_BLOCK 4096
+/** The most classes a row, or all its shards together, may have. */
+#define VMX_MAX_COLS INT64_C(2147483647)
+
+/* ---------------------------------------------------------------- status ---------------------------------------- */
+
+typedef int32_t vmx_status;
+/* Numbers never change and are never reused. */
+#define VMX_OK 0
+#define VMX_ERR_NULL 1        /* a required pointer is NULL */
+#define VMX_ERR_SHAPE 2       /* sizes that do not fit each other, or negative */
+#define VMX_ERR_DTYPE 3       /* a dtype that this argument cannot have */
+#define VMX_ERR_VALUE 4       /* an option or parameter outside its range */
+#define VMX_ERR_OVERLAP 5     /* an output overlaps itself, an input or another output */
+#define VMX_ERR_SIZE 6        /* a product of sizes overflows, or more than VMX_MAX_COLS columns */
+#define VMX_ERR_STRUCT 7      /* struct_size too small, or a longer struct with a non-zero tail */
+#define VMX_ERR_LABEL 8       /* a label or class id outside [base, base + cols) that is not ignore_index */
+#define VMX_ERR_UNSUPPORTED 9 /* this CPU or build lacks what was asked for */
+#define VMX_ERR_MEMORY 10     /* an allocation failed */
+#define VMX_ERR_CALLBACK 11   /* a caller's parallel_for did not run every task, or threw */
+#define VMX_ERR_INTERNAL 12   /* a defect of vastmax: please report it */
+
+/** Static text of a status, "unknown status" for other numbers. Never NULL. */
+VMX_API const char *vmx_status_string(vmx_status status) VMX_NOEXCEPT;
+
+/** Copies the calling thread's last error message, which names the argument and the values, into buf (at most size
+ *  bytes, always ended by a NUL when size > 0) and returns its length without the NUL. "" if no call failed yet.
+ *  The text is for people: it may change. */
+VMX_API size_t vmx_last_error(char *buf, size_t size) VMX_NOEXCEPT;
+
+/** The library's VMX_VERSION, to compare with the header's. */
+VMX_API int32_t vmx_version(void) VMX_NOEXCEPT;
+/** "0.1.0". */
+VMX_API const char *vmx_version_string(void) VMX_NOEXCEPT;
+
+/* ---------------------------------------------------------------- views ----------------------------------------- */
+
+/* dtypes (int32) */
+#define VMX_F32 1
+#define VMX_BF16 2 /* upper half of an f32 */
+#define VMX_F16 3  /* IEEE binary16 */
+#define VMX_F64 4
+#define VMX_I32 5 /* ids only */
+#define VMX_I64 6 /* ids only */
+
+/** rows x cols elements; element (r, c) stands at data + r*row_stride + c*col_stride (strides in elements). */
+typedef struct vmx_matrix {
+  void *data;
+  int64_t rows, cols, row_stride, col_stride;
+  int32_t dtype, reserved; /* reserved: 0 */
+} vmx_matrix;
+
+/** n elements; element i stands at data + i*stride (in elements; 0 broadcasts one element where it is an input). */
+typedef struct vmx_vector {
+  void *data;
+  int64_t n, stride;
+  int32_t dtype, reserved; /* reserved: 0 */
+} vmx_vector;
+
+/** n integers: type VMX_I32 or VMX_I64; base 0, or 1 for languages that count from one. The base holds for the ids
+ *  (labels, classes) and, in a CSR list, for the row pointer too. */
+typedef struct vmx_ids {
+  const void *data;
+  int64_t n, stride;
+  int32_t type, base;
+} vmx_ids;
+
+/** A list per row. indptr.data == NULL: exactly one id a row (ids.n == rows). Otherwise CSR: indptr has rows + 1
+ *  entries that do not fall, and row r owns ids[indptr[r]] ... ids[indptr[r+1] - 1] (both less indptr.base).
+ *  weights.data == NULL: all 1; else f32 or f64, one for each id. */
+typedef struct vmx_csr {
+  vmx_ids indptr, ids;
+  vmx_vector weights;
+} vmx_csr;
+
+/* Row flags (uint32 bits). */
+#define VMX_ROW_EMPTY 1u     /* no class is allowed: no columns, or all -inf */
+#define VMX_ROW_NAN 2u       /* the row holds a NaN */
+#define VMX_ROW_INF 4u       /* the row holds +inf */
+#define VMX_ROW_UNDERFULL 8u /* fewer than k classes were there to choose */
+
+/* ---------------------------------------------------------------- ISA ------------------------------------------- */
+
+#define VMX_ISA_BEST 0
+#define VMX_ISA_SCALAR 1
+#define VMX_ISA_AVX2 2   /* with FMA and F16C */
+#define VMX_ISA_AVX512 3 /* F, BW, VL, DQ */
+
+/** How many ISAs this build holds. Their numbers are given by vmx_isa_id(0 .. count-1), in rising order. */
+VMX_API int32_t vmx_isa_count(void) VMX_NOEXCEPT;
+/** The VMX_ISA_* number of the i-th ISA of this build, 0 if i is out of range. */
+VMX_API int32_t vmx_isa_id(int32_t i) VMX_NOEXCEPT;
+/** "scalar", "avx2", "avx512"; "unknown" for other numbers. Never NULL. */
+VMX_API const char *vmx_isa_name(int32_t isa) VMX_NOEXCEPT;
+/** 1 if this CPU and its operating system can run that ISA and the build holds it, else 0. */
+VMX_API int32_t vmx_isa_usable(int32_t isa) VMX_NOEXCEPT;
+
+/* ---------------------------------------------------------------- context --------------------------------------- */
+
+/** Immutable after creation; any number of threads may use one at the same time. */
+typedef struct vmx_context vmx_context;
+/** Warm scratch memory. Grows as calls need it; one per concurrent call. */
+typedef struct vmx_workspace vmx_workspace;
+
+/** One piece of work: index in [0, n). */
+typedef void (*vmx_task)(void *task_arg, int64_t index);
+/** Must call task(task_arg, i) exactly once for each i in [0, n), in any order and on any threads, and return when
+ *  all have ended: 0 for success. Must not throw. */
+typedef int32_t (*vmx_parallel_for)(void *user, int64_t n, vmx_task task, void *task_arg);
+/** alignment is a power of two of at least 64. NULL means out of memory; a hook that throws gives VMX_ERR_CALLBACK. */
+typedef void *(*vmx_alloc)(void *user, size_t size, size_t alignment);
+typedef void (*vmx_free)(void *user, void *ptr, size_t size, size_t alignment);
+
+typedef struct vmx_context_options {
+  size_t struct_size;
+  int32_t isa;     /* VMX_ISA_BEST (neutral), or the highest ISA to use; VASTMAX_ISA in the environment caps it too */
+  int32_t threads; /* 0 or 1 (neutral 0): the calling thread only; n > 1: an own pool, n counting the caller; at most
+                      1024. With parallel_for: how many threads it may be expected to use. Results never depend on it */
+  vmx_parallel_for parallel_for; /* NULL (neutral): the own pool, if any */
+  void *parallel_for_user;
+  vmx_alloc alloc; /* NULL with free NULL (neutral): the C library's */
+  vmx_free free;
+  void *alloc_user;
+} vmx_context_options;
+#define VMX_CONTEXT_OPTIONS_INIT {sizeof(vmx_context_options), 0, 0, NULL, NULL, NULL, NULL, NULL}
+
+/** Fills *options with the defaults; size is the caller's sizeof. For languages without the macro. */
+VMX_API vmx_status vmx_context_options_init(vmx_context_options *options, size_t size) VMX_NOEXCEPT;
+
+/** Makes a context. The environment variable VASTMAX_ISA=scalar|avx2|avx512 caps the ISA; it is read here and nowhere
+ *  else, and empty counts as unset. VMX_ERR_UNSUPPORTED if options->isa or VASTMAX_ISA names an ISA that this CPU or build lacks; VMX_ERR_VALUE
+ *  for an unknown name or number, threads outside 0..1024, or one of alloc and free without the other. */
+VMX_API vmx_status vmx_context_create(const vmx_context_options *options, vmx_context **out) VMX_NOEXCEPT;
+/** Ends the pool and frees the context. NULL is fine. No call may be running on it. */
+VMX_API void vmx_context_destroy(vmx_context *ctx) VMX_NOEXCEPT;
+/** The VMX_ISA_* number that calls on ctx use. For the NULL context that is the best one, whatever VASTMAX_ISA says. */
+VMX_API int32_t vmx_isa_active(const vmx_context *ctx) VMX_NOEXCEPT;
+/** Threads that calls on ctx may use, the caller included: at least 1. */
+VMX_API int32_t vmx_context_threads(const vmx_context *ctx) VMX_NOEXCEPT;
+
+/** Makes an empty workspace that allocates by ctx (NULL: malloc). ctx must outlive it. */
+VMX_API vmx_status vmx_workspace_create(const vmx_context *ctx, vmx_workspace **out) VMX_NOEXCEPT;
+/** Makes sure that a call which needs up to size bytes allocates nothing. VMX_ERR_VALUE while a call is using ws. */
+VMX_API vmx_status vmx_workspace_reserve(vmx_workspace *ws, size_t size) VMX_NOEXCEPT;
+/** Bytes held. 0 for NULL. */
+VMX_API size_t vmx_workspace_capacity(const vmx_workspace *ws) VMX_NOEXCEPT;
+/** NULL is fine. */
+VMX_API void vmx_workspace_destroy(vmx_workspace *ws) VMX_NOEXCEPT;
+
+/* ---------------------------------------------------------------- softmax --------------------------------------- */
+
+/* flags of vmx_softmax_options */
+#define VMX_PRECISE 1u     /* relative error 8u over the whole range (softmax, log-softmax), by f64 evaluation; slower */
+#define VMX_ZERO_MASKED 2u /* an EMPTY row gives 0 (softmax) or -inf (log-softmax) instead of NaN */
+
+typedef struct vmx_softmax_options {
+  size_t struct_size;
+  uint32_t flags, reserved;   /* VMX_PRECISE | VMX_ZERO_MASKED; neutral 0 */
+  const float *temperature;   /* one T for each row at temperature + r*temperature_stride; NULL (neutral): 1 */
+  int64_t temperature_stride; /* in elements; 0: one T for all rows */
+} vmx_softmax_options;
+#define VMX_SOFTMAX_OPTIONS_INIT {sizeof(vmx_softmax_options), 0, 0, NULL, 0}
+VMX_API vmx_status vmx_softmax_options_init(vmx_softmax_options *options, size_t size) VMX_NOEXCEPT;
+
+/* Temperature T divides the scores. T = +inf: all allowed classes alike. 0 <= T < 2^-126: all mass on the first
+ * maximum (LSE is then the limit of the mean, which is +-inf or 0: the maximum's sign; see vmx_logsumexp). T < 0 or
+ * NaN: VMX_ERR_VALUE. */
+
+/** lse[r] = log(sum_c exp(x[r][c] / T_r)).
+ *  x          [rows, cols], any strides, f32, bf16, f16, f64. Read once.
+ *  lse        [rows] f32 (f64 when x is f64). Must not overlap x.
+ *  row_flags  [rows] or NULL: VMX_ROW_* of each row.
+ *  Edge       any NaN: NaN; else any +inf: +inf; else cols == 0 or all -inf: -inf. T < 2^-126: max/T as a limit:
+ *             +inf, -inf, or 0 by the sign of the maximum. T = +inf: log(number of allowed classes).
+ *  Error      |error| <= u*max(1, |lse|) + 16u, u = 2^-24 (2^-53 for f64).
+ *  Cost       one read of x, O(rows*cols). No allocation with a warm workspace.
+ *  Status     VMX_ERR_NULL, _SHAPE, _DTYPE, _VALUE, _OVERLAP, _SIZE, _STRUCT, _MEMORY, _CALLBACK.
+ *  Source     Milakov & Gimelshein 2018 (arXiv 1805.02867), Dukhan & Ablavatski 2020 (arXiv 2001.04438), Demmel &
+ *             Nguyen 2013 for the order-free sum. Since 0.1. */
+VMX_API vmx_status vmx_logsumexp(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *x,
+                                 const vmx_vector *lse, uint32_t *row_flags,
+                                 const vmx_softmax_options *options) VMX_NOEXCEPT;
+
+/** y[r][c] = exp(x[r][c]/T_r - lse_r), the softmax of each row.
+ *  x          as above. y [rows, cols] of any of the four dtypes; may be exactly x (in place), if of its dtype.
+ *  lse        NULL, or [rows] as in vmx_logsumexp: also returned.
+ *  Edge       NaN or +inf in the row: all NaN. EMPTY: all NaN, or 0 with VMX_ZERO_MASKED. -inf entries: exactly 0.
+ *  Error      relative (8 + |x - max|/T) u where y >= 2^-126; 8u with VMX_PRECISE; then rounded once to y's dtype.
+ *  Cost       two reads of x and one write of y. Source as vmx_logsumexp. Since 0.1. */
+VMX_API vmx_status vmx_softmax(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *x, const vmx_matrix *y,
+                               const vmx_vector *lse, uint32_t *row_flags,
+                               const vmx_softmax_options *options) VMX_NOEXCEPT;
+
+/** y[r][c] = x[r][c]/T_r - lse_r, the logarithm of the softmax.
+ *  As vmx_softmax, but: -inf entries give -inf; EMPTY gives NaN, or -inf with VMX_ZERO_MASKED.
+ *  Error      absolute 2u*max(1, |max|, |y|, |lse|) + 16u; relative 8u with VMX_PRECISE. Since 0.1. */
+VMX_API vmx_status vmx_log_softmax(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *x,
+                                   const vmx_matrix *y, const vmx_vector *lse, uint32_t *row_flags,
+                                   const vmx_softmax_options *options) VMX_NOEXCEPT;
+
+/** grad_x[r][c] = grad_lse[r] * softmax(x[r]/T)[c] / T.
+ *  lse        NULL (computed again), or what vmx_logsumexp gave for the same x and options.
+ *  grad_lse   [rows] f32 or f64; stride 0 broadcasts. grad_x may be exactly x. Rows with NaN or +inf: NaN; EMPTY: 0.
+ *  Cost       one read and one write, one more read without lse. Since 0.1. */
+VMX_API vmx_status vmx_logsumexp_backward(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *x,
+                                          const vmx_vector *lse, const vmx_vector *grad_lse,
+                                          const vmx_matrix *grad_x, const vmx_softmax_options *options) VMX_NOEXCEPT;
+
+/** grad_x = y * (grad_y - sum_c y*grad_y) / T, y being what vmx_softmax gave. Where y is 0 grad_x is 0, whatever
+ *  grad_y holds there. grad_x may be exactly y or grad_y. y and grad_y share a dtype. The options' temperature is that of the forward
+ *  call. Source: MATH of the softmax Jacobian diag(p) - p p^T. Since 0.1. */
+VMX_API vmx_status vmx_softmax_backward(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *y,
+                                        const vmx_matrix *grad_y, const vmx_matrix *grad_x,
+                                        const vmx_softmax_options *options) VMX_NOEXCEPT;
+
+/** grad_x = (grad_y - exp(y) * sum_c grad_y) / T, y being what vmx_log_softmax gave. Masked entries (y = -inf) have
+ *  gradient 0 and do not enter the sum. grad_x may be exactly y or grad_y. y and grad_y share a dtype. Since 0.1. */
+VMX_API vmx_status vmx_log_softmax_backward(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *y,
+                                            const vmx_matrix *grad_y, const vmx_matrix *grad_x,
+                                            const vmx_softmax_options *options) VMX_NOEXCEPT;
+
+/* ---------------------------------------------------------------- partial states -------------------------------- */
+
+/** What a slice of a row amounts to. 96 bytes, little-endian, no padding: send it as it is. All-zero bytes are the
+ *  empty state, and vmx_lse_merge is exactly associative and commutative: any tree of merges gives the same 96 bytes.
+ *  A sum is kept as 40-bit digits at absolute multiples of 2^40, the highest digit's number in a "bin" field and the
+ *  digits, highest first, in signed 64-bit integers (Demmel & Nguyen 2013 with integer bins): at least 80 bits below
+ *  the largest block for the sum of exponentials, 40 for the others. */
+typedef struct vmx_lse_state {
+  uint8_t version;   /* 0: the empty state; 1 */
+  uint8_t flags;     /* VMX_STATE_* */
+  int8_t wz_bin;     /* bin of sum_wz */
+  int8_t w_bin;      /* bin of sum_w */
+  uint32_t count;    /* allowed classes folded (not -inf, not NaN) */
+  double max;        /* largest score, not divided by T; meaningless while count is 0 */
+  int64_t ref;       /* integer reference: bin of the sums of exponentials */
+  int64_t sum[3];    /* sum of exp(z/T) */
+  int64_t entropy[2]; /* sum of (log2(e) z/T - 40 ref) exp(z/T), with VMX_STATE_HAS_ENTROPY */
+  int64_t sum_wz[2]; /* sum of w_c z_c / T over the allowed classes (w = 1 without class weights), with VMX_STATE_HAS_SUMS */
+  int64_t sum_w[2];  /* sum of w_c over the same */
+} vmx_lse_state;
+
+#define VMX_STATE_NAN 1u          /* a NaN was folded */
+#define VMX_STATE_INF 2u          /* a +inf was folded */
+#define VMX_STATE_MASKED 4u       /* at least one -inf was folded */
+#define VMX_STATE_HAS_SUMS 8u     /* folded with VMX_FOLD_SUMS */
+#define VMX_STATE_HAS_ENTROPY 16u /* folded with VMX_FOLD_ENTROPY */
+#define VMX_STATE_HUGE 32u        /* |max/T| is so large that only ties with the maximum count: sum holds their number */
+
+/** For those who need the log-sum-exp alone: sum exp(z) = sum * exp(max). {-inf, 0} is empty. Merging rounds in f64,
+ *  so the last bits depend on the order. */
+typedef struct vmx_lse_short {
+  double max, sum;
+} vmx_lse_short;
+
+/* flags of vmx_lse_options */
+#define VMX_FOLD_SUMS 1u    /* also sum z and w (label smoothing, mean score) */
+#define VMX_FOLD_ENTROPY 2u /* also the sum for the entropy */
+
+typedef struct vmx_lse_options {
+  size_t struct_size;
+  uint32_t flags, reserved;   /* VMX_FOLD_*; neutral 0 */
+  const float *temperature;   /* as in vmx_softmax_options */
+  int64_t temperature_stride;
+  vmx_vector class_weight;    /* data NULL (neutral): 1; else f32, one for each column of the slice, stride 1, with
+                                 VMX_FOLD_SUMS */
+  vmx_ids skip;               /* data NULL (neutral); else one class id a row, counted over the whole row, that is left
+                                 out if it lies in this slice: fold a row without its label, merge the label at the end */
+} vmx_lse_options;
+#define VMX_LSE_OPTIONS_INIT {sizeof(vmx_lse_options), 0, 0, NULL, 0, {NULL, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}}
+VMX_API vmx_status vmx_lse_options_init(vmx_lse_options *options, size_t size) VMX_NOEXCEPT;
+
+/** Folds a slice of columns into states[0 .. rows).
+ *  x           [rows, cols] of the slice. col_offset: its first column in the whole row. When slices are cut at
+ *              multiples of VMX_BLOCK the merged states hold the same bytes as one fold of the whole row; other cuts
+ *              stay within the error bounds.
+ *  states      [rows], read and written: start from all-zero bytes. Must not overlap x.
+ *  Edge        NaN, +inf and -inf are noted in the state's flags; the fold never fails on them.
+ *  Status      VMX_ERR_SHAPE for col_offset < 0, VMX_ERR_SIZE if a state would count more than VMX_MAX_COLS classes,
+ *              VMX_ERR_VALUE for a state of an unknown version, or of other VMX_STATE_HAS_* flags than the options'.
+ *  Cost        one read of x (with VMX_FOLD_SUMS or VMX_FOLD_ENTROPY about twice the arithmetic). Since 0.1. */
+VMX_API vmx_status vmx_lse_fold(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *x, int64_t col_offset,
+                                vmx_lse_state *states, const vmx_lse_options *options) VMX_NOEXCEPT;
+
+/** into[i] = merge(into[i], from[i]) for i in [0, n). Exactly associative and commutative. into must not overlap
+ *  from, unless they are equal (then every state is doubled). VMX_ERR_VALUE for an unknown version or HAS_* flags that differ
+ *  between two non-empty states; VMX_ERR_SIZE for more than VMX_MAX_COLS classes. Nothing is written then. Since 0.1. */
+VMX_API vmx_status vmx_lse_merge(vmx_lse_state *into, const vmx_lse_state *from, int64_t n) VMX_NOEXCEPT;
+
+/** lse[i], and where not NULL entropy[i] (in nats, of softmax(z/T)) and row_flags[i], of states[0 .. n).
+ *  options     the temperature of the fold (needed for VMX_STATE_HUGE states); the rest is not looked at.
+ *  lse         [n] f32 or f64. entropy [n] f32 or f64, needs VMX_STATE_HAS_ENTROPY in each non-empty state, else
+ *              VMX_ERR_VALUE. Edge as vmx_logsumexp; entropy of an EMPTY, NAN or INF row: NaN. Since 0.1. */
+VMX_API vmx_status vmx_lse_finish(const vmx_lse_state *states, int64_t n, const vmx_lse_options *options,
+                                  const vmx_vector *lse, const vmx_vector *entropy, uint32_t *row_flags) VMX_NOEXCEPT;
+
+/** The 16-byte form of each state: {max/T, sum}. NaN, +inf and empty rows give {NaN, NaN}, {+inf, 1}, {-inf, 0}. */
+VMX_API vmx_status vmx_lse_shorten(const vmx_lse_state *states, int64_t n, const vmx_lse_options *options,
+                                   vmx_lse_short *out) VMX_NOEXCEPT;
+/** into[i] = merge(into[i], from[i]): commutative, associative up to rounding in f64. */
+VMX_API vmx_status vmx_lse_short_merge(vmx_lse_short *into, const vmx_lse_short *from, int64_t n) VMX_NOEXCEPT;
+/** lse[i] = max + log(sum). lse f32 or f64. */
+VMX_API vmx_status vmx_lse_short_finish(const vmx_lse_short *states, int64_t n, const vmx_vector *lse) VMX_NOEXCEPT;
+
+/* ---------------------------------------------------------------- cross-entropy --------------------------------- */
+
+#define VMX_REDUCE_NONE 0
+#define VMX_REDUCE_SUM 1
+#define VMX_REDUCE_MEAN 2 /* the sum divided by the weight of the rows not ignored */
+
+/* flags of vmx_cross_entropy_options */
+#define VMX_SMOOTH_UNMASKED 1u /* label smoothing divides over the allowed classes only (else a mask gives +inf loss) */
+
+typedef struct vmx_cross_entropy_options {
+  size_t struct_size;
+  uint32_t flags;          /* VMX_SMOOTH_UNMASKED; neutral 0 */
+  int32_t reduction;       /* VMX_REDUCE_*; neutral VMX_REDUCE_NONE */
+  int64_t ignore_index;    /* a label equal to it (before the base is taken off) makes its row, or that target, not
+                              count; default -100 */
+  double label_smoothing;  /* eps in [0, 1]; neutral 0 */
+  double softcap;          /* c > 0: the scores are c*tanh(z/c); neutral 0: off */
+  double z_loss;           /* zeta >= 0: adds zeta*lse^2; neutral 0 */
+  vmx_vector class_weight; /* f32, [cols], finite and >= 0 for the labels used; data NULL (neutral): 1 */
+  const float *temperature; /* as in vmx_softmax_options; with softcap: of the capped scores */
+  int64_t temperature_stride;
+} vmx_cross_entropy_options;
+#define VMX_CROSS_ENTROPY_OPTIONS_INIT \
+  {sizeof(vmx_cross_entropy_options), 0, VMX_REDUCE_NONE, -100, 0, 0, 0, {NULL, 0, 0, 0, 0}, NULL, 0}
+VMX_API vmx_status vmx_cross_entropy_options_init(vmx_cross_entropy_options *options, size_t size) VMX_NOEXCEPT;
+
+/** Where the answers go; every field may be NULL (or a view whose data is NULL): not wanted. */
+typedef struct vmx_cross_entropy_out {
+  size_t struct_size;
+  vmx_vector loss;      /* [rows]: the cross-entropy alone, without z-loss */
+  vmx_vector z_loss;    /* [rows]: zeta*lse^2 */
+  vmx_vector lse;       /* [rows] */
+  double *total;        /* sum or mean of loss + z_loss by the reduction (NONE: the sum) */
+  double *total_z_loss; /* the z-loss part of total */
+  double *total_weight; /* sum of the weights of the rows not ignored: what MEAN divides by */
+  uint32_t *row_flags;  /* [rows] VMX_ROW_* */
+  vmx_matrix grad;      /* [rows, cols]: d total / d x with reduction NONE standing for SUM, times grad_scale */
+  double grad_scale;    /* default 1 */
+} vmx_cross_entropy_out;
+#define VMX_CROSS_ENTROPY_OUT_INIT                                                                       \
+  {sizeof(vmx_cross_entropy_out), {NULL, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}, NULL, NULL, NULL, \
+   NULL, {NULL, 0, 0, 0, 0, 0, 0}, 1.0}
+VMX_API vmx_status vmx_cross_entropy_out_init(vmx_cross_entropy_out *out, size_t size) VMX_NOEXCEPT;
+
+/** Softmax cross-entropy of given scores, forward, and backward if out->grad is wanted.
+ *  With p = softmax(u/T), u the (capped) scores, targets t with weights w_t (of the list) and class weights v:
+ *      loss_r   = (1-eps) sum_t w_t v_t (lse - u_t/T) + W (eps/V) sum_c v_c (lse - u_c/T),    W = sum_t w_t
+ *      z_loss_r = zeta lse^2 (rows not ignored)
+ *      weight_r = sum_t w_t v_t
+ *  For one label a row this is PyTorch's cross_entropy with class weights and label smoothing.
+ *  x          [rows, cols]; grad [rows, cols] of any of the four dtypes, may be exactly x.
+ *  targets    one class id a row, or a CSR list with weights; a target may repeat. An ignored or empty row has loss 0,
+ *             gradient 0 and weight 0.
+ *  Edge       a masked label: loss +inf, gradient p elsewhere and -weight at the label. EMPTY: loss +inf, gradient 0.
+ *             NaN or +inf in the row: loss NaN, gradient NaN. Mean over no weight: NaN. A masked class under
+ *             label_smoothing with v_c > 0: loss +inf (unless VMX_SMOOTH_UNMASKED); its gradient is 0.
+ *  Error      loss relative 16u + d_y u/loss (small losses keep their digits: the row is folded without its label);
+ *             gradient entries as vmx_softmax.
+ *  Status     also VMX_ERR_LABEL, checked over all rows before any write.
+ *  Cost       forward one read of x; with grad one more read and one write. Since 0.1.
+ *  Source     Szegedy et al. 2016 (label smoothing), Chowdhery et al. 2022 (z-loss). */
+VMX_API vmx_status vmx_cross_entropy(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *x,
+                                     const vmx_csr *targets, const vmx_cross_entropy_out *out,
+                                     const vmx_cross_entropy_options *options) VMX_NOEXCEPT;
+
+/** The backward pass alone: grad[r][c] = grad_loss[r] * d(loss_r + z_loss_r)/dx[r][c].
+ *  lse        what the forward call gave, or NULL: computed again. grad_loss [rows] f32 or f64 (stride 0 broadcasts):
+ *             a mean is the caller's division by total_weight. Ignored rows: 0, whatever grad_loss holds. Since 0.1. */
+VMX_API vmx_status vmx_cross_entropy_backward(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *x,
+                                              const vmx_csr *targets, const vmx_vector *lse,
+                                              const vmx_vector *grad_loss, const vmx_matrix *grad,
+                                              const vmx_cross_entropy_options *options) VMX_NOEXCEPT;
+
+/* ---------------------------------------------------------------- top-k ----------------------------------------- */
+
+/* flags of vmx_topk_options */
+#define VMX_TOPK_SMALLEST 1u /* the k smallest instead of the k largest */
+#define VMX_TOPK_UNSORTED 2u /* the k entries in rising order of id instead of rank order */
+
+typedef struct vmx_topk_options {
+  size_t struct_size;
+  uint32_t flags, reserved; /* neutral 0: largest, sorted */
+  int64_t col_offset;       /* neutral 0: added to each id found, for shards of a row; >= 0 */
+  vmx_csr excluded;         /* class ids to pass over, a list per row (indptr and ids; weights are not looked at), counted
+                               over the whole row; those outside this slice are passed over; ids.data NULL (neutral): none */
+} vmx_topk_options;
+#define VMX_TOPK_OPTIONS_INIT                                                                          \
+  {sizeof(vmx_topk_options), 0, 0, 0,                                                                   \
+   {{NULL, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}}}
+VMX_API vmx_status vmx_topk_options_init(vmx_topk_options *options, size_t size) VMX_NOEXCEPT;
+
+/** The k best entries of each row: exactly k, ties by the lower id.
+ *  Order      larger first (smaller first with VMX_TOPK_SMALLEST); equal values by rising id; -0 equals +0; NaN ranks
+ *             after everything else, by rising id.
+ *  x          [rows, cols]. k in [1, cols].
+ *  values     [rows, k] of x's dtype, bits as in x; data NULL: not wanted.
+ *  ids        [rows, k] VMX_I32 or VMX_I64, base 0, col_offset added; data NULL: not wanted. Not both NULL.
+ *  row_flags  [rows] or NULL: NAN, INF; EMPTY if nothing but -inf, NaN or excluded entries; UNDERFULL if fewer than k
+ *             entries are left after exclusion: the rest has id -1 and value -inf (+inf with VMX_TOPK_SMALLEST).
+ *  Status     VMX_ERR_VALUE for k < 1, VMX_ERR_SHAPE for k > cols, VMX_ERR_SIZE for VMX_I32 ids that could overflow,
+ *             VMX_ERR_LABEL for an excluded id below its base.
+ *  Cost       one read of x and little more for small k; O(rows*cols) at worst for any k. Since 0.1.
+ *  Source     streaming threshold with compression of survivors; radix select on order-preserving keys. */
+VMX_API vmx_status vmx_topk(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *x, int64_t k,
+                            const vmx_matrix *values, const vmx_matrix *ids, uint32_t *row_flags,
+                            const vmx_topk_options *options) VMX_NOEXCEPT;
+
+/** Merges k-lists: the k best of the m entries of each row, by the order of vmx_topk with the given ids for ties. Entries
+ *  with id -1 are empty slots. So a row split over shards is vmx_topk of each (with col_offset), the lists side by side,
+ *  and one merge. The result does not depend on the order of the entries; no id may stand twice in a row.
+ *  values_in  [rows, m] any dtype; ids_in [rows, m] VMX_I32 or VMX_I64; k in [1, m]; values, ids as in vmx_topk.
+ *  options    flags only. Since 0.1. */
+VMX_API vmx_status vmx_topk_merge(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *values_in,
+                                  const vmx_matrix *ids_in, int64_t k, const vmx_matrix *values,
+                                  const vmx_matrix *ids, uint32_t *row_flags,
+                                  const vmx_topk_options *options) VMX_NOEXCEPT;
+
+/* ---------------------------------------------------------------- linear source --------------------------------- */
+
+/** Weights made ready for many calls: laid out for the matrix products and the kernels for few rows. Immutable; any number
+ *  of threads may use one. It holds its own copy: the weights it came from may change or go. */
+typedef struct vmx_packed_weights vmx_packed_weights;
+
+/** Packs weights [classes, dim] (f32 or bf16). VMX_ERR_UNSUPPORTED in a build without oneDNN. Since 0.1. */
+VMX_API vmx_status vmx_pack_weights(const vmx_context *ctx, const vmx_matrix *weights,
+                                    vmx_packed_weights **out) VMX_NOEXCEPT;
+/** Bytes held, 0 for NULL. */
+VMX_API size_t vmx_packed_weights_size(const vmx_packed_weights *packed) VMX_NOEXCEPT;
+/** NULL is fine. */
+VMX_API void vmx_packed_weights_destroy(vmx_packed_weights *packed) VMX_NOEXCEPT;
+
+/** Scores made tile by tile, never rows x classes in memory: score[r][c] = hidden[r] . weights[c] + bias[c].
+ *  f32 or bf16 (hidden and weights alike), accumulated in f32. Promise: for a given number of rows the same bits for any
+ *  thread count and memory limit on one machine; not across ISAs or oneDNN versions. No thread is started by oneDNN. */
+typedef struct vmx_linear {
+  size_t struct_size;
+  vmx_matrix weights;               /* [classes, dim], or data NULL when packed is given; needed for grad_hidden unless
+                                       packed */
+  const vmx_packed_weights *packed; /* NULL: weights are packed tile by tile in each call */
+  vmx_vector bias;                  /* [classes] f32; data NULL: none */
+  size_t memory_limit;              /* bytes of scratch a call may use; 0 (neutral): 128 MiB. VMX_ERR_VALUE if that is too
+                                       little for one row block (the message tells how much is needed) */
+} vmx_linear;
+#define VMX_LINEAR_INIT {sizeof(vmx_linear), {NULL, 0, 0, 0, 0, 0, 0}, NULL, {NULL, 0, 0, 0, 0}, 0}
+VMX_API vmx_status vmx_linear_init(vmx_linear *linear, size_t size) VMX_NOEXCEPT;
+
+/** As vmx_logsumexp, of the linear scores. hidden [rows, dim]. lse f32. Cost: one matrix product. Since 0.1. */
+VMX_API vmx_status vmx_linear_logsumexp(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *hidden,
+                                        const vmx_linear *linear, const vmx_vector *lse, uint32_t *row_flags,
+                                        const vmx_softmax_options *options) VMX_NOEXCEPT;
+
+/* flags of vmx_linear_grads */
+#define VMX_GRAD_ACCUMULATE 1u /* add to grad_weights and grad_bias instead of overwriting them */
+
+typedef struct vmx_linear_grads {
+  size_t struct_size;
+  uint32_t flags, reserved;
+  vmx_matrix hidden;  /* [rows, dim], f32 or hidden's dtype; data NULL: not wanted; always overwritten */
+  vmx_matrix weights; /* [classes, dim] f32; data NULL: not wanted */
+  vmx_vector bias;    /* [classes] f32; data NULL: not wanted */
+} vmx_linear_grads;
+#define VMX_LINEAR_GRADS_INIT \
+  {sizeof(vmx_linear_grads), 0, 0, {NULL, 0, 0, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}}
+VMX_API vmx_status vmx_linear_grads_init(vmx_linear_grads *grads, size_t size) VMX_NOEXCEPT;
+
+/** As vmx_cross_entropy, of the linear scores; out->grad must be empty. grads NULL: forward only. Gradients are of
+ *  out->total times out->grad_scale. Cost: forward one matrix product, with gradients three. Since 0.1.
+ *  Source: chunked fused linear cross-entropy; cf. Wijmans et al. 2024 (arXiv 2411.09009) for the idea on GPUs. */
+VMX_API vmx_status vmx_linear_cross_entropy(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *hidden,
+                                            const vmx_linear *linear, const vmx_csr *targets,
+                                            const vmx_cross_entropy_out *out, const vmx_linear_grads *grads,
+                                            const vmx_cross_entropy_options *options) VMX_NOEXCEPT;
+
+/** As vmx_topk, of the linear scores: maximum inner product search without an index, exact. values f32. Since 0.1. */
+VMX_API vmx_status vmx_linear_topk(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *hidden,
+                                   const vmx_linear *linear, int64_t k, const vmx_matrix *values,
+                                   const vmx_matrix *ids, uint32_t *row_flags,
+                                   const vmx_topk_options *options) VMX_NOEXCEPT;
+
+/** "2.6.3", or "" in a build without oneDNN. */
+VMX_API const char *vmx_onednn_version(void) VMX_NOEXCEPT;
+
+/* ---------------------------------------------------------------- workspace sizes ------------------------------- */
+
+/** Bytes that a call with these sizes may take from its workspace; reserve them and it allocates nothing. The views' data
+ *  pointers are not read and may be NULL. Each returns the status that the call would give for such sizes. */
+VMX_API vmx_status vmx_softmax_workspace_size(const vmx_context *ctx, const vmx_matrix *x, const vmx_matrix *y,
+                                              const vmx_softmax_options *options, size_t *size) VMX_NOEXCEPT;
+VMX_API vmx_status vmx_lse_fold_workspace_size(const vmx_context *ctx, const vmx_matrix *x,
+                                               const vmx_lse_options *options, size_t *size) VMX_NOEXCEPT;
+VMX_API vmx_status vmx_cross_entropy_workspace_size(const vmx_context *ctx, const vmx_matrix *x,
+                                                    const vmx_matrix *grad,
+                                                    const vmx_cross_entropy_options *options,
+                                                    size_t *size) VMX_NOEXCEPT;
+VMX_API vmx_status vmx_topk_workspace_size(const vmx_context *ctx, const vmx_matrix *x, int64_t k,
+                                           const vmx_topk_options *options, size_t *size) VMX_NOEXCEPT;
+VMX_API vmx_status vmx_linear_logsumexp_workspace_size(const vmx_context *ctx, const vmx_matrix *hidden,
+                                                       const vmx_linear *linear,
+                                                       const vmx_softmax_options *options,
+                                                       size_t *size) VMX_NOEXCEPT;
+VMX_API vmx_status vmx_linear_cross_entropy_workspace_size(const vmx_context *ctx, const vmx_matrix *hidden,
+                                                           const vmx_linear *linear,
+                                                           const vmx_linear_grads *grads,
+                                                           const vmx_cross_entropy_options *options,
+                                                           size_t *size) VMX_NOEXCEPT;
+VMX_API vmx_status vmx_linear_topk_workspace_size(const vmx_context *ctx, const vmx_matrix *hidden,
+                                                  const vmx_linear *linear, int64_t k,
+                                                  const vmx_topk_options *options, size_t *size) VMX_NOEXCEPT;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* VASTMAX_VASTMAX_H */

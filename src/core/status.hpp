@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a call fails: a status, and a message kept for the calling thread.
+#pragma once
+
+#include <vastmax/vastmax.h>
+
+#include <cstddef>
+#include <exception>
+#include <new>
+#include <utility>
+
+namespace vmx {
+
+// Stores the thread's message, "<function>: <text>", and returns code.
+[[gnu::format(printf, 2, 3), gnu::cold]] vmx_status fail(vmx_status code, const char* format, ...) noexcept;
+
+// The thread's message: copies it as vmx_last_error does.
+size_t last_error(char* buf, size_t size) noexcept;
+
+const char* status_string(vmx_status status) noexcept;
+
+// First line of each entry point: remembers its name for messages. The name must live for
+// ever (__func__ does).
+class ApiCall {
+ public:
+  explicit ApiCall(const char* function) noexcept;
+  ~ApiCall();
+  ApiCall(const ApiCall&) = delete;
+  ApiCall& operator=(const ApiCall&) = delete;
+
+ private:
+  const char* outer_;
+};
+
+// A caller's callback broke its contract. The text is kept inside, so that throwing allocates no string.
+class CallbackError : public std::exception {
+ public:
+  [[gnu::format(printf, 2, 3)]] explicit CallbackError(const char* format, ...) noexcept;
+  const char* what() const noexcept override { return text_; }
+
+ private:
+  char text_[128];
+};
+
+// Runs f() -> vmx_status and turns what it throws into a status: nothing leaves the C ABI.
+template <class F>
+vmx_status guarded(F&& f) noexcept {
+  try {
+    return std::forward<F>(f)();
+  } catch (const std::bad_alloc&) {
+    return fail(VMX_ERR_MEMORY, "an allocation failed");
+  } catch (const CallbackError& error) {
+    return fail(VMX_ERR_CALLBACK, "%s", error.what());
+  } catch (const std::exception& error) {
+    return fail(VMX_ERR_INTERNAL, "internal error: %s", error.what());
+  } catch (...) {
+    return fail(VMX_ERR_INTERNAL, "internal error of an unknown kind");
+  }
+}
+
+}  // namespace vmx
+
+// Returns from the enclosing function unless the expression is VMX_OK. Each use has its own variable, since
+// the expression may hold a lambda with another VMX_TRY in it.
+#define VMX_TRY(...) VMX_TRY_NAMED_(__COUNTER__, __VA_ARGS__)
+#define VMX_TRY_NAMED_(number, ...) VMX_TRY_PASTED_(number, __VA_ARGS__)
+#define VMX_TRY_PASTED_(number, ...)                                                 \
+  do {                                                                               \
+    if (const vmx_status tried_##number = (__VA_ARGS__); tried_##number != VMX_OK) { \
+      return tried_##number;                                                         \
+    }                                                                                \
+  } while (false)

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks of the views that a caller hands over. Names are those of the arguments ("x",
+// "options.class_weight").
+#pragma once
+
+#include "core/status.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace vmx {
+
+constexpr unsigned dtype_bit(int32_t dtype) { return 1u << dtype; }
+constexpr unsigned kF32 = dtype_bit(VMX_F32);
+constexpr unsigned kBF16 = dtype_bit(VMX_BF16);
+constexpr unsigned kF16 = dtype_bit(VMX_F16);
+constexpr unsigned kF64 = dtype_bit(VMX_F64);
+constexpr unsigned kFloats = kF32 | kBF16 | kF16 | kF64;
+constexpr unsigned kF32OrF64 = kF32 | kF64;
+constexpr unsigned kIds = dtype_bit(VMX_I32) | dtype_bit(VMX_I64);
+
+// A view that is read: present, of an allowed dtype, sizes not negative, cols within VMX_MAX_COLS, reserved
+// 0, data present (unless empty) and aligned to its element, all of it within the address space.
+vmx_status check_input(const vmx_matrix* m, const char* name, unsigned dtype_mask);
+// A view that is written: the same, and no two elements share memory.
+vmx_status check_output(const vmx_matrix* m, const char* name, unsigned dtype_mask);
+// The same for m elements of which data may be NULL: for the functions that only tell sizes.
+vmx_status check_input_sizes(const vmx_matrix* m, const char* name, unsigned dtype_mask);
+vmx_status check_output_sizes(const vmx_matrix* m, const char* name, unsigned dtype_mask);
+
+// As above; v->n must be n.
+vmx_status check_vector_in(const vmx_vector* v, const char* name, int64_t n, unsigned dtype_mask);
+vmx_status check_vector_out(const vmx_vector* v, const char* name, int64_t n, unsigned dtype_mask);
+
+// Type, base, size and data; not what the ids are.
+vmx_status check_ids(const vmx_ids* v, const char* name);
+
+// m is name[rows, cols]: VMX_ERR_SHAPE, naming like_name, if not.
+vmx_status check_same_shape(const vmx_matrix& m, const char* name, const vmx_matrix& like,
+                            const char* like_name);
+
+// Bounding range of bytes, hi exclusive; {0, 0} if empty. Of checked views only.
+struct Extent {
+  uintptr_t lo, hi;
+};
+Extent extent(const vmx_matrix& m);
+Extent extent(const vmx_vector& v);
+Extent extent(const vmx_ids& v);
+Extent extent(const void* data, size_t bytes);
+
+vmx_status check_disjoint(Extent a, const char* a_name, Extent b, const char* b_name);
+
+// Whether both views have the same elements in the same places. The stride of a dimension of one is no
+// matter.
+bool same_view(const vmx_matrix& a, const vmx_matrix& b);
+// out is the same view as in, or disjoint from it.
+vmx_status check_in_place_or_disjoint(const vmx_matrix& out, const char* out_name, const vmx_matrix& in,
+                                      const char* in_name);
+
+// The i-th value as it stands; the base is not taken off.
+inline int64_t read_id(const vmx_ids& ids, int64_t i) {
+  return ids.type == VMX_I32 ? static_cast<const int32_t*>(ids.data)[i * ids.stride]
+                             : static_cast<const int64_t*>(ids.data)[i * ids.stride];
+}
+
+}  // namespace vmx

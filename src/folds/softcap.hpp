@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Logit soft-cap u = c tanh(z/c) and the factor 1 - tanh^2 of its gradient, in f64 lanes, rounded once to the scores' compute
+// dtype (f32, or f64 for f64 scores).
+#pragma once
+
+#include "folds/softmax.hpp"
+
+namespace vmx {
+namespace {
+
+// tanh(a) for a >= 0 and e^(-2a): by the exponential beyond 0.35, by the odd series of tanh through expm1 below.
+struct TanhParts {
+  D tanh, one_minus_square;
+};
+inline TanhParts tanh_parts(D a) {
+  const D one(1.0), two(2.0);
+  const D e = wide_exp(D(-2.0) * a);
+  const D t_large = (one - e) / (one + e);
+  // expm1(2a)/(expm1(2a) + 2) with the Taylor series of expm1: 2a <= 0.7, 17 terms reach 2^-56.
+  const D x = two * min_or_b(a, D(0.35));
+  D q(1.0 / 17.0);
+  q = one + x * q;
+  for (int k = 16; k >= 2; --k) q = one + x * D(1.0 / k) * q;
+  const D m = x * q;
+  const D t_small = m / (m + two);
+  const D t = select_at_least(a, D(0.35), t_large, t_small);
+  const D s = one + e;
+  return {t, D(4.0) * e / (s * s)};
+}
+
+/// u = c tanh(x/c); -inf stays -inf, NaN stays NaN; +inf gives +inf (an error of the caller stays visible).
+template <class T, class U>
+inline void softcap(const T* x, U* u, int64_t n, double cap) {
+  const D c(cap), inverse(1.0 / cap), zero(0.0), top(0x1.fffffffffffffp+1023);
+  for (int64_t i = 0; i < n; i += kWD) {
+    alignas(64) T in[kWD];
+    alignas(64) double out[kWD];
+    const int64_t have = n - i < kWD ? n - i : kWD;
+    std::memset(in, 0, sizeof in);
+    std::memcpy(in, x + i, static_cast<size_t>(have) * sizeof(T));
+    const D z = load_wide(in);
+    const D negative = zero - z;
+    const D magnitude = select_at_least(z, zero, z, negative);
+    const D t = tanh_parts(magnitude * inverse).tanh * c;
+    const D capped = select_at_least(z, zero, t, zero - t);
+    // Finite scores only: others pass through.
+    store(out, select_at_least(top, magnitude, capped, z));
+    for (int64_t j = 0; j < have; ++j) u[i + j] = static_cast<U>(out[j]);
+  }
+}
+
+/// g *= 1 - tanh(x/c)^2; g is f32, or f64 for f64 scores. A masked column keeps its 0.
+template <class T, class U>
+inline void softcap_gradient(const T* x, U* g, int64_t n, double cap) {
+  const D inverse(1.0 / cap), zero(0.0), top(0x1.fffffffffffffp+1023);
+  for (int64_t i = 0; i < n; i += kWD) {
+    alignas(64) T in[kWD];
+    alignas(64) double grad[kWD] = {};
+    const int64_t have = n - i < kWD ? n - i : kWD;
+    std::memset(in, 0, sizeof in);
+    std::memcpy(in, x + i, static_cast<size_t>(have) * sizeof(T));
+    for (int64_t j = 0; j < have; ++j) grad[j] = static_cast<double>(g[i + j]);
+    const D z = load_wide(in);
+    const D magnitude = select_at_least(z, zero, z, zero - z);
+    const D factor = tanh_parts(magnitude * inverse).one_minus_square;
+    const D old = load(static_cast<const double*>(grad));
+    store(grad, select_at_least(top, magnitude, old * factor, old));
+    for (int64_t j = 0; j < have; ++j) {
+      const double v = grad[j];
+      const bool tiny = v < 0x1p-126 && v > -0x1p-126;
+      g[i + j] = sizeof(U) == 4 && tiny ? U(0) : static_cast<U>(v);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace vmx

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// The second pass over a row: softmax, log-softmax, gradients that are a multiple of the softmax less a multiple of weights.
+#pragma once
+
+#include "core/row_scale.hpp"
+#include "folds/exp_write.hpp"
+#include "folds/quads.hpp"
+#include "folds/wide.hpp"
+
+namespace vmx {
+namespace {
+
+template <class T>
+struct Register {
+  using type = F;
+  static constexpr int width = kW;
+};
+template <>
+struct Register<double> {
+  using type = D;
+  static constexpr int width = kWD;
+};
+
+// Results below 2^-126 become +0 (f64 lanes keep all they have).
+inline F flush(F a) {
+  return where_greater(bit_and(as_int(a), I(0x7fffffff)), I(0x007fffff), a);
+}
+inline D flush(D a) { return a; }
+
+// Stores one register of T from f(index of the first lane) in f64 lanes. All of it is read before the store: x may be y.
+template <class T, class Function>
+inline void store_wide(T* y, Function&& f) {
+  if constexpr (sizeof(T) == 8) {
+    store(y, f(0));
+  } else {
+    store(y, flush(narrow_from(f)));
+  }
+}
+
+constexpr int64_t kStreamAlignment = 64;
+
+// Walks a row with plain stores, or with streaming stores where y is f32 or f64: those need aligned registers.
+template <class T, class Function>
+inline void write_row(const T* x, T* y, int64_t n, bool streaming, Function&& value) {
+  constexpr int width = Register<T>::width;
+  const auto plain = [&](const T* from, T* to) { store(to, value(load(from))); };
+  if constexpr (sizeof(T) >= 4) {
+    if (streaming && n >= 4 * width) {
+      const int64_t ahead = static_cast<int64_t>((kStreamAlignment - (reinterpret_cast<uintptr_t>(y) & 63)) & 63) /
+                            static_cast<int64_t>(sizeof(T));
+      for_each_step<width>(x, y, ahead, plain);
+      const int64_t whole = (n - ahead) / width * width;
+      for (int64_t c = ahead; c < ahead + whole; c += width) {
+        prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(x + c) + 2048));
+        stream(y + c, value(load(x + c)));
+      }
+      for_each_step<width>(x + ahead + whole, y + ahead + whole, n - ahead - whole, plain);
+      stream_fence();
+      return;
+    }
+  }
+  for_each_step<width>(x, y, n, plain);
+}
+
+/// y = exp(x/T) * the row's factor.
+template <class T>
+inline void softmax_write(const T* x, T* y, int64_t n, const ExpParams& params, const RowScale& row, bool streaming) {
+  if constexpr (sizeof(T) < 8) {
+    if (row.narrow) {
+      write_row(x, y, n, streaming, ExpWrite(params, row));
+      return;
+    }
+  }
+  const D scale(row.wide_scale);
+  const auto write = [&](const auto& exponential) {
+    for_each_step<Register<T>::width>(x, y, n, [&](const T* from, T* to) {
+      store_wide(to, [&](int i) { return exponential(load_wide(from + i)) * scale; });
+    });
+  };
+  if (sizeof(T) == 8 && wants_exact(params)) {
+    write(WideExp<true>(params, row.max));
+  } else {
+    write(WideExp<false>(params, row.max));
+  }
+}
+
+// y = value(x, weight) register by register, weight NULL standing for nothing to load; the last columns through staged copies.
+template <class T, class Function>
+inline void write_weighted(const T* x, T* y, int64_t n, const float* weight, Function&& step) {
+  constexpr int width = Register<T>::width;
+  int64_t c = 0;
+  for (; c + width <= n; c += width) step(x + c, y + c, weight ? weight + c : nullptr);
+  if (c == n) return;
+  alignas(64) T in[width], out[width];
+  alignas(64) float w[width] = {};
+  const size_t rest = static_cast<size_t>(n - c);
+  std::memset(in, 0, sizeof in);
+  std::memcpy(in, x + c, rest * sizeof(T));
+  if (weight) std::memcpy(w, weight + c, rest * sizeof(float));
+  step(static_cast<const T*>(in), static_cast<T*>(out), weight ? w : nullptr);
+  std::memcpy(y + c, out, rest * sizeof(T));
+}
+
+/// y = exp(x/T) * the row's factor - subtract * weight; weight NULL: 1. A masked column is 0. x may be y.
+template <class T>
+inline void gradient_write(const T* x, T* y, int64_t n, const ExpParams& params, const RowScale& row,
+                           const float* weight, double subtract) {
+  if constexpr (sizeof(T) < 8) {
+    if (row.narrow) {
+      const ExpWrite exponential(params, row);
+      const F minus(static_cast<float>(subtract));
+      write_weighted(x, y, n, weight, [&](const T* from, T* to, const float* w) {
+        const F z = load(from);
+        const F g = flush(exponential(z) - (w ? minus * load(w) : minus));
+        store(to, where_greater(as_ordered(z), I(kOrderedMinusInf), g));
+      });
+      return;
+    }
+  }
+  const D scale(row.wide_scale), minus(subtract), lowest(-0x1.fffffffffffffp+1023);
+  const auto write = [&](const auto& exponential) {
+    write_weighted(x, y, n, weight, [&](const T* from, T* to, const float* w) {
+      store_wide(to, [&](int i) {
+        const D z = load_wide(from + i);
+        return where_at_least(z, lowest, exponential(z) * scale - (w ? minus * load_wide(w + i) : minus));
+      });
+    });
+  };
+  if (sizeof(T) == 8 && wants_exact(params)) {
+    write(WideExp<true>(params, row.max));
+  } else {
+    write(WideExp<false>(params, row.max));
+  }
+}
+
+/// y = x/T - lse.
+template <class T>
+inline void log_softmax_write(const T* x, T* y, int64_t n, const ExpParams& params, const RowShift& row,
+                              bool streaming) {
+  if constexpr (sizeof(T) < 8) {
+    if (row.narrow) {
+      const F per_hi(row.inverse_hi), per_lo(row.inverse_lo), lse_hi(-row.lse_hi), lse_lo(-row.lse_lo),
+          lowest(-0x1.fffffep+127f);
+      if (row.inverse_hi == 1.0f) {
+        write_row(x, y, n, streaming, [&](F z) { return flush((z + lse_hi) + lse_lo); });
+      } else {
+        write_row(x, y, n, streaming, [&](F z) {
+          // The low part of 1/T must not meet an infinity: its sign may differ.
+          return flush(fma(z, per_hi, lse_hi) + fma(max_or_b(lowest, z), per_lo, lse_lo));
+        });
+      }
+      return;
+    }
+  }
+  const D log_sum(row.log_sum);
+  const auto write = [&](const auto& quotient) {
+    for_each_step<Register<T>::width>(x, y, n, [&](const T* from, T* to) {
+      store_wide(to, [&](int i) {
+        const auto t = quotient(load_wide(from + i));
+        return (t.value - log_sum) + t.lost;
+      });
+    });
+  };
+  if (sizeof(T) == 8 && wants_exact(params)) {
+    write(WideQuotient<true>(params, row.max));
+  } else {
+    write(WideQuotient<false>(params, row.max));
+  }
+}
+
+}  // namespace
+}  // namespace vmx

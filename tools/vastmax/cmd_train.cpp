@@ -102,7 +102,7 @@ Command add_train_command(CLI::App& app) {
 
   return [parsed, score, dim] {
     RunOptions& run = parsed->run;
-    run.score = score_named(parsed->score);
+    run.score = score_named(parsed->score, "--score");
     run.score_given = score->count() > 0;
     run.dim_given = dim->count() > 0;
     run.train.schedule = parsed->schedule == "linear"   ? Schedule::linear

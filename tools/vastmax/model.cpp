@@ -24,11 +24,11 @@ std::string shortest(double value) {
 
 const char* name_of(Score score) { return score == Score::cosine ? "cosine" : "dot"; }
 
-Score score_named(const std::string& name) {
+Score score_named(const std::string& name, const std::string& where) {
   for (const Score score : {Score::dot, Score::cosine}) {
     if (name == name_of(score)) return score;
   }
-  throw UserError("--score: " + name + " is neither dot nor cosine");
+  throw UserError(where + ": score \"" + name + "\" is neither dot nor cosine");
 }
 
 const float* item_vectors(const Model& model, Pool& pool, Floats* storage) {
@@ -72,7 +72,7 @@ LoadedModel load_model(const std::string& path) {
   }
   LoadedModel loaded;
   loaded.about = file.texts;
-  loaded.model.score = score_named(text("score"));
+  loaded.model.score = score_named(text("score"), path);
   const std::string temperature = text("temperature");
   const auto [end, error] =
       std::from_chars(temperature.data(), temperature.data() + temperature.size(), loaded.model.temperature);

@@ -14,7 +14,7 @@ namespace tool {
 
 enum class Score { dot, cosine };
 const char* name_of(Score score);
-Score score_named(const std::string& name);  // UserError if unknown
+Score score_named(const std::string& name, const std::string& where);  // UserError, naming where, if unknown
 
 struct Model {
   Score score = Score::cosine;

@@ -8,13 +8,10 @@
 namespace vmx {
 
 struct ExpParams {
-  // f32 tiers: x/T = n (T ln2/8)/T + r/T
-  float per16;             // 16 log2(e) / T
-  float step_hi, step_lo;  // T ln2 / 16 in two parts
-  float sum_poly[3];    // of r: e^(r/T) - 1 ~ r (k1 + r (k2 + r k3)); table of sixteen
-  float exp_per;        // log2(e) / T
-  float exp_step_hi, exp_step_lo;  // T ln2
-  float exp_poly[6];    // degree 6 of exp
+  // f32 tiers: x = k (T ln2/4) + r, k an integer
+  float per4;              // 4 log2(e) / T
+  float step_hi, step_lo;  // T ln2 / 4 in two parts
+  float poly[4];           // e^(r/T) - 1 ~ r (k1 + r (k2 + r (k3 + r k4)))
   bool plain;           // T == 1: the fast tier applies
   bool narrow;          // T within [2^-16, 2^16]: the f32 tiers apply
   bool precise;         // VMX_PRECISE: the wide tier always

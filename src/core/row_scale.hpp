@@ -7,8 +7,8 @@
 namespace vmx {
 
 struct RowScale {
-  // narrow: probability * factor = 2^(n - exponent) p(r) * scale, scale in [1/2, 1], then the sign
-  float scale;
+  // narrow: probability * factor = 2^(n - exponent) e^r * scale, scale in [1/2, 1], then the sign
+  double scale;
   int32_t exponent;
   uint32_t sign;  // 0 or 0x80000000
   bool narrow;

@@ -2,6 +2,8 @@
 // The exponentials by themselves, element by element: what the exhaustive tests of exp call.
 #pragma once
 
+#include <cstring>
+
 #include "folds/exp_sum.hpp"
 #include "folds/exp_write.hpp"
 
@@ -14,9 +16,10 @@ inline void map_probe(const float* x, float* y, int64_t n, const Function& f) {
   for (; i + kW <= n; i += kW) store(y + i, f(load(x + i)));
   if (i == n) return;
   alignas(64) float staged[kW] = {};
-  for (int64_t j = i; j < n; ++j) staged[j - i] = x[j];
+  const size_t rest = static_cast<size_t>(n - i) * sizeof(float);
+  std::memcpy(staged, x + i, rest);
   store(staged, f(load(staged)));
-  for (int64_t j = i; j < n; ++j) y[j] = staged[j - i];
+  std::memcpy(y + i, staged, rest);
 }
 
 /// exp(x/T) as it is written out, by a row whose factor is 1.
@@ -24,20 +27,30 @@ inline void exp_f32(const float* x, float* y, int64_t n, const ExpParams& params
   RowScale row{};
   row.scale = 1.0f;
   row.narrow = true;
-  const ExpWrite e(params, row);
-  map_probe(x, y, n, e);
+  with_exp_write(params, row, [&](const auto& e) { map_probe(x, y, n, e); });
 }
 
-/// exp(x/T) as a term of a sum against the reference 0, clamped as the fast tier does; its one-step form if params.plain.
+/// exp(x/T) as a term of a sum against the reference 0, as the fast tier has it: x/T below -86 counts as that, and +inf stands
+/// for what it refuses (from about 2^126 on, and NaN). The one-step form if params.plain.
 inline void exp_sum_f32(const float* x, float* y, int64_t n, const ExpParams& params) {
-  const F low(-86.0f), high(88.0f);
+  const float low = -86.0f * static_cast<float>(params.temperature);
   const auto mapped = [&](const auto& e) {
-    map_probe(x, y, n, [&](F v) { return e(max_or_b(low, min_or_b(v, high))); });
+    map_probe(x, y, n, [&](F v) {
+      I top(0);
+      alignas(64) float value[kW];
+      alignas(64) int32_t reached[kW];
+      store(value, e(v, &top));
+      store(reached, top);
+      for (int i = 0; i < kW; ++i) {
+        if (static_cast<uint32_t>(reached[i]) > e.top_of(126)) value[i] = __builtin_inff();
+      }
+      return load(value);
+    });
   };
   if (params.plain) {
-    mapped(ExpSum<false>(params, 0));
+    mapped(ExpSum<false>(params, 0, low));
   } else {
-    mapped(ExpSum<true>(params, 0));
+    mapped(ExpSum<true>(params, 0, low));
   }
 }
 

@@ -32,10 +32,12 @@ struct Accumulator {
   }
 };
 
+/// top: see ExpSum.
 template <bool kTwoStep, class T>
-inline double sum_block(const T* x, int64_t n, int64_t skip, const ExpSum<kTwoStep>& e, F low, F high) {
+inline double sum_block(const T* x, int64_t n, int64_t skip, const ExpSum<kTwoStep>& e, uint32_t* top) {
   alignas(64) float lanes[kLanes] = {};
-  const auto term = [&](const T* p) { return e(max_or_b(low, min_or_b(load(p), high))); };
+  I highest(0);
+  const auto term = [&](const T* p) { return e(load(p), &highest); };
   for_each_quad(x, n, skip, [&](const T* quad, int64_t, int64_t) {
     // Far enough ahead to hide DRAM, near enough to stay in L1.
     for (size_t line = 0; line < kQuad * sizeof(T); line += 64)
@@ -46,6 +48,7 @@ inline double sum_block(const T* x, int64_t n, int64_t skip, const ExpSum<kTwoSt
       store(lanes + g, load(lanes + g) + pair);
     }
   });
+  *top = largest_unsigned(highest);
   return sum_lanes(lanes);
 }
 
@@ -189,9 +192,10 @@ inline void fold_general(const T* x, int64_t n, int64_t skip, const ExpParams& p
     if (params.narrow && !params.precise && scaled_max <= 0x1p16 && scaled_max >= -0x1p16) {
       const double reference = round_to_int(seen.max * params.log2e_hi);
       const float low = static_cast<float>((reference - 120.0) / params.log2e_hi);
-      const ExpSum<true> e(params, static_cast<int32_t>(reference));
+      uint32_t top;  // the maximum is known
       LseSum block;
-      block.add(sum_block(x, n, skip, e, F(low), F(static_cast<float>(seen.max))), static_cast<int64_t>(reference));
+      block.add(sum_block(x, n, skip, ExpSum<true>(params, static_cast<int32_t>(reference), low), &top),
+                static_cast<int64_t>(reference));
       sum.merge(block);
       return;
     }
@@ -207,9 +211,10 @@ inline void lse_fold(const T* x, int64_t n, int64_t skip, const ExpParams& param
     const int64_t skipped = skip >= c && skip < c + columns ? skip - c : -1;
     if constexpr (!is_f64<T>) {
       if (params.plain && !params.precise) {
-        const double value = sum_block(x + c, columns, skipped, ExpSum<false>(params, 0), F(-86.0f), F(88.0f));
-        // Anything odd (NaN, +inf, large or very small scores) shows as a sum outside.
-        if (value >= 0x1p-43 && value <= 0x1p43) {
+        uint32_t top;
+        const double value = sum_block(x + c, columns, skipped, ExpSum<false>(params, 0, -86.0f), &top);
+        // Anything odd (NaN, +inf, large or very small scores) shows as a term out of range or as a sum outside.
+        if (top <= ExpSum<false>::top_of(126) && value >= 0x1p-43 && value <= 0x1p43) {
           if (sum.huge) {
             LseSum block;
             block.add(value, 0);

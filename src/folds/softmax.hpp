@@ -39,27 +39,56 @@ inline void store_wide(T* y, Function&& f) {
 
 constexpr int64_t kStreamAlignment = 64;
 
+// What apply() does to one register, done to several side by side.
+template <class Function>
+struct EachRegister {
+  Function f;
+  template <class Value, int kCount>
+  [[gnu::always_inline]] void apply(Value (&x)[kCount]) const {
+    for (int i = 0; i < kCount; ++i) x[i] = f(x[i]);
+  }
+};
+
+constexpr int kSideBySide = 4;  // registers
+
 // Walks a row with plain stores, or with streaming stores where y is f32 or f64: those need aligned registers.
-template <class T, class Function>
-inline void write_row(const T* x, T* y, int64_t n, bool streaming, Function&& value) {
-  constexpr int width = Register<T>::width;
-  const auto plain = [&](const T* from, T* to) { store(to, value(load(from))); };
+template <class T, class Value>
+inline void write_row(const T* x, T* y, int64_t n, bool streaming, const Value& value) {
+  using V = typename Register<T>::type;
+  constexpr int width = Register<T>::width, stride = kSideBySide * width;
+  const auto one = [&](const T* from, T* to) {
+    V v[1] = {load(from)};
+    value.apply(v);
+    store(to, v[0]);
+  };
+  const auto several = [&](const T* from, T* to, const auto& put) {
+    V v[kSideBySide];
+#pragma GCC unroll 8
+    for (int i = 0; i < kSideBySide; ++i) v[i] = load(from + i * width);
+    value.apply(v);
+#pragma GCC unroll 8
+    for (int i = 0; i < kSideBySide; ++i) put(to + i * width, v[i]);
+  };
   if constexpr (sizeof(T) >= 4) {
-    if (streaming && n >= 4 * width) {
+    if (streaming && n >= 2 * stride) {
       const int64_t ahead = static_cast<int64_t>((kStreamAlignment - (reinterpret_cast<uintptr_t>(y) & 63)) & 63) /
                             static_cast<int64_t>(sizeof(T));
-      for_each_step<width>(x, y, ahead, plain);
-      const int64_t whole = (n - ahead) / width * width;
-      for (int64_t c = ahead; c < ahead + whole; c += width) {
-        prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(x + c) + 2048));
-        stream(y + c, value(load(x + c)));
+      for_each_step<width>(x, y, ahead, one);
+      const int64_t whole = (n - ahead) / stride * stride;
+      for (int64_t c = ahead; c < ahead + whole; c += stride) {
+        for (int line = 0; line < stride * static_cast<int>(sizeof(T)); line += 64) {
+          prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(x + c) + 2048 + static_cast<uintptr_t>(line)));
+        }
+        several(x + c, y + c, [](T* to, V v) { stream(to, v); });
       }
-      for_each_step<width>(x + ahead + whole, y + ahead + whole, n - ahead - whole, plain);
+      for_each_step<width>(x + ahead + whole, y + ahead + whole, n - ahead - whole, one);
       stream_fence();
       return;
     }
   }
-  for_each_step<width>(x, y, n, plain);
+  const int64_t whole = n / stride * stride;
+  for (int64_t c = 0; c < whole; c += stride) several(x + c, y + c, [](T* to, V v) { store(to, v); });
+  for_each_step<width>(x + whole, y + whole, n - whole, one);
 }
 
 /// y = exp(x/T) * the row's factor.
@@ -67,7 +96,7 @@ template <class T>
 inline void softmax_write(const T* x, T* y, int64_t n, const ExpParams& params, const RowScale& row, bool streaming) {
   if constexpr (sizeof(T) < 8) {
     if (row.narrow) {
-      write_row(x, y, n, streaming, ExpWrite(params, row));
+      with_exp_write(params, row, [&](const auto& exponential) { write_row(x, y, n, streaming, exponential); });
       return;
     }
   }
@@ -107,12 +136,13 @@ inline void gradient_write(const T* x, T* y, int64_t n, const ExpParams& params,
                            const float* weight, double subtract) {
   if constexpr (sizeof(T) < 8) {
     if (row.narrow) {
-      const ExpWrite exponential(params, row);
       const F minus(static_cast<float>(subtract));
-      write_weighted(x, y, n, weight, [&](const T* from, T* to, const float* w) {
-        const F z = load(from);
-        const F g = flush(exponential(z) - (w ? minus * load(w) : minus));
-        store(to, where_greater(as_ordered(z), I(kOrderedMinusInf), g));
+      with_exp_write(params, row, [&](const auto& exponential) {
+        write_weighted(x, y, n, weight, [&](const T* from, T* to, const float* w) {
+          const F z = load(from);
+          const F g = flush(exponential(z) - (w ? minus * load(w) : minus));
+          store(to, where_greater(as_ordered(z), I(kOrderedMinusInf), g));
+        });
       });
       return;
     }
@@ -142,12 +172,12 @@ inline void log_softmax_write(const T* x, T* y, int64_t n, const ExpParams& para
       const F per_hi(row.inverse_hi), per_lo(row.inverse_lo), lse_hi(-row.lse_hi), lse_lo(-row.lse_lo),
           lowest(-0x1.fffffep+127f);
       if (row.inverse_hi == 1.0f) {
-        write_row(x, y, n, streaming, [&](F z) { return flush((z + lse_hi) + lse_lo); });
+        write_row(x, y, n, streaming, EachRegister{[&](F z) { return flush((z + lse_hi) + lse_lo); }});
       } else {
-        write_row(x, y, n, streaming, [&](F z) {
+        write_row(x, y, n, streaming, EachRegister{[&](F z) {
           // The low part of 1/T must not meet an infinity: its sign may differ.
           return flush(fma(z, per_hi, lse_hi) + fma(max_or_b(lowest, z), per_lo, lse_lo));
-        });
+        }});
       }
       return;
     }

@@ -31,7 +31,7 @@ RowScale make_row_scale(const LseSum& sum, const RowTemperature& t, bool f64, do
     if (!(magnitude > 0)) {
       // Everything below the smallest: zeros.
       row.narrow = true;
-      row.scale = 0.5f;
+      row.scale = 0.5;
       row.exponent = static_cast<int32_t>(s.exponent) + 400;
       return row;
     }
@@ -39,7 +39,7 @@ RowScale make_row_scale(const LseSum& sum, const RowTemperature& t, bool f64, do
     if (f.exponent > -100 && f.exponent < 100) {
       const double quotient = f.value / s.value;  // in (1/2, 2)
       row.narrow = true;
-      row.scale = static_cast<float>(quotient >= 1.0 ? 0.5 * quotient : quotient);
+      row.scale = quotient >= 1.0 ? 0.5 * quotient : quotient;
       row.exponent = static_cast<int32_t>(s.exponent - f.exponent - (quotient >= 1.0 ? 1 : 0));
       return row;
     }

@@ -6,7 +6,8 @@
 //   load / store      f32, f64; bf16 and f16 are widened exactly and rounded to nearest even
 //   add sub mul       IEEE;  fma: one rounding, in the scalar target too
 //   min_or_b, max_or_b  a < b ? a : b,  a > b ? a : b: b when unordered, and for +-0 (the order of minps and maxps)
-//   lookup16          table[i & 15]
+//   lookup4           table[i & 3]
+//   larger_unsigned   of 32-bit integers without a sign
 //   as_ordered        integers in the order of the floats; -inf is kOrderedMinusInf
 // For selection (L: int64 lanes, as many as D has; masks: bit i speaks of lane i):
 //   order_key         integers in the order of vmx_topk: as as_ordered, but equal for +-0, and the lowest one for NaN

@@ -69,15 +69,9 @@ inline I add(I a, I b) { return I(_mm256_add_epi32(a, b)); }
 inline F where_greater(I a, I b, F v) {
   return F(_mm256_and_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(a, b)), v));
 }
-struct Table16 {
-  __m256 low, high;
-};
-inline Table16 load_table16(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
-// The permute looks at three bits of the index; bit 3, moved to the sign, chooses the half.
-inline F lookup16(const Table16& t, I i) {
-  return F(_mm256_blendv_ps(_mm256_permutevar8x32_ps(t.low, i), _mm256_permutevar8x32_ps(t.high, i),
-                            _mm256_castsi256_ps(_mm256_slli_epi32(i, 28))));
-}
+inline F load_table4(const float* p) { return F(_mm256_broadcast_ps(reinterpret_cast<const __m128*>(p))); }
+inline F lookup4(F table, I i) { return F(_mm256_permutevar_ps(table, i)); }
+inline I larger_unsigned(I a, I b) { return I(_mm256_max_epu32(a, b)); }
 
 // The kW lanes of a as f64, lower half and upper half.
 inline D widen_low(F a) { return D(_mm256_cvtps_pd(_mm256_castps256_ps128(a))); }

@@ -64,11 +64,9 @@ inline I bit_or(I a, I b) { return I(_mm512_or_si512(a, b)); }
 inline I add(I a, I b) { return I(_mm512_add_epi32(a, b)); }
 // a > b ? v : 0
 inline F where_greater(I a, I b, F v) { return F(_mm512_maskz_mov_ps(_mm512_cmpgt_epi32_mask(a, b), v)); }
-struct Table16 {
-  __m512 entries;
-};
-inline Table16 load_table16(const float* p) { return {_mm512_loadu_ps(p)}; }
-inline F lookup16(const Table16& t, I i) { return F(_mm512_permutexvar_ps(i, t.entries)); }
+inline F load_table4(const float* p) { return F(_mm512_broadcast_f32x4(_mm_loadu_ps(p))); }
+inline F lookup4(F table, I i) { return F(_mm512_permutevar_ps(table, i)); }
+inline I larger_unsigned(I a, I b) { return I(_mm512_max_epu32(a, b)); }
 
 inline D widen_low(F a) { return D(_mm512_cvtps_pd(_mm512_castps512_ps256(a))); }
 inline D widen_high(F a) { return D(_mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1))); }

@@ -26,6 +26,7 @@ struct F {
 };
 struct I {
   Int4 v;
+  I() = default;
   explicit I(int32_t x) : v{x, x, x, x} {}
   explicit I(Int4 x) : v(x) {}
 };
@@ -140,13 +141,15 @@ inline I add(I a, I b) {
 }
 // a > b ? v : 0
 inline F where_greater(I a, I b, F v) { return as_float(I(as_int(v).v & (a.v > b.v))); }
-struct Table16 {
-  const float* entries;
-};
-inline Table16 load_table16(const float* p) { return {p}; }
-inline F lookup16(const Table16& t, I i) {
-  const Int4 at = i.v & 15;
-  return F(Float4{t.entries[at[0]], t.entries[at[1]], t.entries[at[2]], t.entries[at[3]]});
+inline F load_table4(const float* p) { return load(p); }
+inline F lookup4(F table, I i) {
+  const Int4 at = i.v & 3;
+  return F(Float4{table.v[at[0]], table.v[at[1]], table.v[at[2]], table.v[at[3]]});
+}
+inline I larger_unsigned(I a, I b) {
+  typedef uint32_t Unsigned4 __attribute__((vector_size(16)));
+  const Int4 mask = load_vector_of<Unsigned4>(&a.v) > load_vector_of<Unsigned4>(&b.v);
+  return I((a.v & mask) | (b.v & ~mask));
 }
 
 inline D widen_low(F a) { return D(to_double(low_half(a.v))); }

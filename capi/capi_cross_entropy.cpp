@@ -74,7 +74,7 @@ vmx_status vmx_cross_entropy_workspace_size(const vmx_context* ctx, const vmx_ma
     if (grad) VMX_TRY(check_output_sizes(grad, "grad", kFloats));
     vmx_cross_entropy_options o;
     VMX_TRY(read_options(options, "options", &o));
-    *size = cross_entropy_scratch(resolve(ctx), x->rows, x->cols, true, 0);
+    *size = cross_entropy_scratch(resolve(ctx), x->rows, x->cols, grad && keeps_terms(*x, o), true, 0);
     return VMX_OK;
   });
 }

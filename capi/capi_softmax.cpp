@@ -132,7 +132,7 @@ vmx_status vmx_softmax_workspace_size(const vmx_context* ctx, const vmx_matrix* 
     vmx_softmax_options o;
     VMX_TRY(read_options(options, "options", &o));
     // The backward passes keep one double a block, which is more.
-    const size_t forward = softmax_scratch(resolve(ctx), x->rows, x->cols);
+    const size_t forward = softmax_scratch(resolve(ctx), x->rows, x->cols, y && x->dtype != VMX_F64);
     const size_t backward = softmax_backward_scratch(resolve(ctx), x->rows, x->cols);
     *size = forward > backward ? forward : backward;
     return VMX_OK;

@@ -247,7 +247,9 @@ VMX_API vmx_status vmx_logsumexp(const vmx_context *ctx, vmx_workspace *ws, cons
  *  lse        NULL, or [rows] as in vmx_logsumexp: also returned.
  *  Edge       NaN or +inf in the row: all NaN. EMPTY: all NaN, or 0 with VMX_ZERO_MASKED. -inf entries: exactly 0.
  *  Error      relative (8 + |x - max|/T) u where y >= 2^-126; 8u with VMX_PRECISE; then rounded once to y's dtype.
- *  Cost       two reads of x and one write of y. Source as vmx_logsumexp. Since 0.1. */
+ *  Cost       one read of x and one write of y, and one row of f32 scratch for each thread; two reads for rows of more than
+ *             2^20 columns, for f64, with VMX_PRECISE, and for rows with NaN or extreme scores.
+ *             Source as vmx_logsumexp. Since 0.1. */
 VMX_API vmx_status vmx_softmax(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *x, const vmx_matrix *y,
                                const vmx_vector *lse, uint32_t *row_flags,
                                const vmx_softmax_options *options) VMX_NOEXCEPT;
@@ -422,7 +424,8 @@ VMX_API vmx_status vmx_cross_entropy_out_init(vmx_cross_entropy_out *out, size_t
  *  Error      loss relative 16u + d_y u/loss (small losses keep their digits: the row is folded without its label);
  *             gradient entries as vmx_softmax.
  *  Status     also VMX_ERR_LABEL, checked over all rows before any write.
- *  Cost       forward one read of x; with grad one more read and one write. Since 0.1.
+ *  Cost       forward one read of x; with grad also one write and a row of scratch, as vmx_softmax; with label smoothing or a
+ *             soft-cap one more read. Since 0.1.
  *  Source     Szegedy et al. 2016 (label smoothing), Chowdhery et al. 2022 (z-loss). */
 VMX_API vmx_status vmx_cross_entropy(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *x,
                                      const vmx_csr *targets, const vmx_cross_entropy_out *out,

@@ -62,4 +62,18 @@ class Scratch {
   size_t size_, used_ = 0;
 };
 
+/// Goes through the pieces of a layout as a Scratch does, and adds up what they take.
+class PieceCounter {
+ public:
+  template <class T>
+  T* take(size_t count) {
+    bytes_ = saturating_add(bytes_, Scratch::need<T>(count));
+    return nullptr;
+  }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  size_t bytes_ = 0;
+};
+
 }  // namespace vmx

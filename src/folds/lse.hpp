@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/lse_sum.hpp"
+#include "core/row_scale.hpp"
 #include "folds/exp_sum.hpp"
 #include "folds/quads.hpp"
 #include "folds/wide.hpp"
@@ -32,20 +33,29 @@ struct Accumulator {
   }
 };
 
-/// top: see ExpSum.
-template <bool kTwoStep, class T>
-inline double sum_block(const T* x, int64_t n, int64_t skip, const ExpSum<kTwoStep>& e, uint32_t* top) {
+/// top: see ExpSum. kKeep: the terms go to kept[0 .. n) too, those of masked and far smaller scores as 0.
+template <bool kTwoStep, bool kKeep, class T>
+inline double sum_block(const T* x, int64_t n, int64_t skip, const ExpSum<kTwoStep>& e, float* kept, uint32_t* top) {
   alignas(64) float lanes[kLanes] = {};
+  alignas(64) float staged[kQuad];
   I highest(0);
-  const auto term = [&](const T* p) { return e(load(p), &highest); };
-  for_each_quad(x, n, skip, [&](const T* quad, int64_t, int64_t) {
+  const I least(std::bit_cast<int32_t>(kLeastKept));
+  for_each_quad(x, n, skip, [&](const T* quad, int64_t first, int64_t have) {
     // Far enough ahead to hide DRAM, near enough to stay in L1.
     for (size_t line = 0; line < kQuad * sizeof(T); line += 64)
       prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(quad) + 8192 + line));
+    float* const to = !kKeep ? nullptr : have == kQuad ? kept + first : staged;
+    const auto term = [&](int i) {
+      const F value = e(load(quad + i), &highest);
+      if constexpr (kKeep) store(to + i, where_greater(as_int(value), least, value));
+      return value;
+    };
     for (int g = 0; g < kLanes; g += kW) {
-      const T* p = quad + g;
-      const F pair = (term(p) + term(p + kLanes)) + (term(p + 2 * kLanes) + term(p + 3 * kLanes));
+      const F pair = (term(g) + term(g + kLanes)) + (term(g + 2 * kLanes) + term(g + 3 * kLanes));
       store(lanes + g, load(lanes + g) + pair);
+    }
+    if constexpr (kKeep) {
+      if (have != kQuad) std::memcpy(kept + first, staged, static_cast<size_t>(have) * sizeof(float));
     }
   });
   *top = largest_unsigned(highest);
@@ -180,13 +190,14 @@ inline void fold_wide(const T* x, int64_t n, int64_t skip, double max, const Exp
   sum.merge(block);
 }
 
-// A block whose tier is not the fast one.
+// A block whose tier is not the fast one. True if all of it is masked.
 template <class T>
-inline void fold_general(const T* x, int64_t n, int64_t skip, const ExpParams& params, LseSum& sum) {
+inline bool fold_general(const T* x, int64_t n, int64_t skip, const ExpParams& params, LseSum& sum) {
   const BlockMax seen = max_block(x, n, skip);
   sum.nan |= seen.nan;
   sum.inf |= seen.inf;
-  if (seen.nan || seen.inf || seen.max == -__builtin_inf()) return;
+  if (seen.nan || seen.inf) return false;
+  if (seen.max == -__builtin_inf()) return true;
   if constexpr (!is_f64<T>) {
     const double scaled_max = seen.max / params.temperature;
     if (params.narrow && !params.precise && scaled_max <= 0x1p16 && scaled_max >= -0x1p16) {
@@ -194,40 +205,59 @@ inline void fold_general(const T* x, int64_t n, int64_t skip, const ExpParams& p
       const float low = static_cast<float>((reference - 120.0) / params.log2e_hi);
       uint32_t top;  // the maximum is known
       LseSum block;
-      block.add(sum_block(x, n, skip, ExpSum<true>(params, static_cast<int32_t>(reference), low), &top),
+      block.add(sum_block<true, false>(x, n, skip, ExpSum<true>(params, static_cast<int32_t>(reference), low), nullptr, &top),
                 static_cast<int64_t>(reference));
       sum.merge(block);
-      return;
+      return false;
     }
   }
   fold_wide(x, n, skip, seen.max, params, sum);
+  return false;
 }
 
-/// Folds n columns that begin at a multiple of kBlock of their row.
-template <class T>
-inline void lse_fold(const T* x, int64_t n, int64_t skip, const ExpParams& params, LseSum& sum) {
+// The fast tier: a fixed reference, one pass. False if the block is not for it.
+template <bool kTwoStep, bool kKeep, class T>
+inline bool fold_fast(const T* x, int64_t n, int64_t skip, const ExpParams& params, float* kept, LseSum& sum) {
+  const float low = static_cast<float>((-kKeptExponent - 124.0) / params.log2e_hi);
+  uint32_t top;
+  const double value =
+      sum_block<kTwoStep, kKeep>(x, n, skip, ExpSum<kTwoStep>(params, -kKeptExponent, low), kept, &top);
+  // Anything odd (NaN, +inf, large or very small scores) shows as a term out of range or as a sum outside.
+  if (!(top <= ExpSum<kTwoStep>::top_of(126) && value >= 0x1p-3 && value <= 0x1p83)) return false;
+  if (sum.huge) {
+    LseSum block;
+    block.add(value, -kKeptExponent);
+    sum.merge(block);
+  } else {
+    sum.add(value, -kKeptExponent);
+  }
+  return true;
+}
+
+template <bool kKeep, class T>
+inline bool fold_block(const T* x, int64_t n, int64_t skip, const ExpParams& params, float* kept, LseSum& sum) {
+  if constexpr (!is_f64<T>) {
+    if (params.narrow && !params.precise) {
+      const bool done = params.plain ? fold_fast<false, kKeep>(x, n, skip, params, kept, sum)
+                                     : fold_fast<true, kKeep>(x, n, skip, params, kept, sum);
+      if (done) return true;
+    }
+  }
+  // The fast tier has left zeros for a block that is all masked.
+  return fold_general(x, n, skip, params, sum) && params.narrow && !params.precise;
+}
+
+/// Folds n columns that begin at a multiple of kBlock of their row. With kKeep the terms stay, times 2^kKeptExponent, in
+/// kept[0 .. n); false if they do not, because a block took another tier. The sum is the same either way.
+template <bool kKeep, class T>
+inline bool lse_fold(const T* x, int64_t n, int64_t skip, const ExpParams& params, float* kept, LseSum& sum) {
+  bool all = true;
   for (int64_t c = 0; c < n; c += kBlock) {
     const int64_t columns = n - c < kBlock ? n - c : kBlock;
     const int64_t skipped = skip >= c && skip < c + columns ? skip - c : -1;
-    if constexpr (!is_f64<T>) {
-      if (params.plain && !params.precise) {
-        uint32_t top;
-        const double value = sum_block(x + c, columns, skipped, ExpSum<false>(params, 0, -86.0f), &top);
-        // Anything odd (NaN, +inf, large or very small scores) shows as a term out of range or as a sum outside.
-        if (top <= ExpSum<false>::top_of(126) && value >= 0x1p-43 && value <= 0x1p43) {
-          if (sum.huge) {
-            LseSum block;
-            block.add(value, 0);
-            sum.merge(block);
-          } else {
-            sum.add(value, 0);
-          }
-          continue;
-        }
-      }
-    }
-    fold_general(x + c, columns, skipped, params, sum);
+    all &= fold_block<kKeep>(x + c, columns, skipped, params, kKeep ? kept + c : nullptr, sum);
   }
+  return all;
 }
 
 }  // namespace

@@ -52,16 +52,16 @@ struct EachRegister {
 constexpr int kSideBySide = 4;  // registers
 
 // Walks a row with plain stores, or with streaming stores where y is f32 or f64: those need aligned registers.
-template <class T, class Value>
-inline void write_row(const T* x, T* y, int64_t n, bool streaming, const Value& value) {
+template <class From, class T, class Value>
+inline void write_row(const From* x, T* y, int64_t n, bool streaming, const Value& value) {
   using V = typename Register<T>::type;
   constexpr int width = Register<T>::width, stride = kSideBySide * width;
-  const auto one = [&](const T* from, T* to) {
+  const auto one = [&](const From* from, T* to) {
     V v[1] = {load(from)};
     value.apply(v);
     store(to, v[0]);
   };
-  const auto several = [&](const T* from, T* to, const auto& put) {
+  const auto several = [&](const From* from, T* to, const auto& put) {
     V v[kSideBySide];
 #pragma GCC unroll 8
     for (int i = 0; i < kSideBySide; ++i) v[i] = load(from + i * width);
@@ -76,7 +76,7 @@ inline void write_row(const T* x, T* y, int64_t n, bool streaming, const Value& 
       for_each_step<width>(x, y, ahead, one);
       const int64_t whole = (n - ahead) / stride * stride;
       for (int64_t c = ahead; c < ahead + whole; c += stride) {
-        for (int line = 0; line < stride * static_cast<int>(sizeof(T)); line += 64) {
+        for (int line = 0; line < stride * static_cast<int>(sizeof(From)); line += 64) {
           prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(x + c) + 2048 + static_cast<uintptr_t>(line)));
         }
         several(x + c, y + c, [](T* to, V v) { stream(to, v); });
@@ -111,6 +111,13 @@ inline void softmax_write(const T* x, T* y, int64_t n, const ExpParams& params, 
   } else {
     write(WideExp<false>(params, row.max));
   }
+}
+
+/// y = kept * factor (core/row_scale.hpp), y in any of the narrow dtypes.
+template <class T>
+inline void scale_kept(const float* kept, T* y, int64_t n, float factor, bool streaming) {
+  const F by(factor);
+  write_row(kept, y, n, streaming, EachRegister{[&](F e) { return flush(e * by); }});
 }
 
 // y = value(x, weight) register by register, weight NULL standing for nothing to load; the last columns through staged copies.

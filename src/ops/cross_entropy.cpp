@@ -27,7 +27,7 @@ class MatrixRow final : public RowScores {
   double score(int64_t column) const override { return scores_.at(row_, t_, column); }
   bool distances(RowDistances* d) const override {
     d->max = scores_.maximum(row_, t_);
-    const Kernels k = scores_.kernels(t_);
+    const Kernels& k = scores_.kernels(t_);
     const int64_t size = dtype_size(scores_.dtype(t_));
     scores_.for_each_run(row_, t_, 0, scores_.cols(), [&](const void* x, int64_t first, int64_t n) {
       for (int64_t i = 0; i < n; i += VMX_BLOCK) {
@@ -70,9 +70,8 @@ struct Patch {
   double value;
 };
 
-struct RowState {
+struct RowState : RowSum {
   RowTemperature temperature;
-  LseSum sum;
   CrossEntropyRow row;
   RowGradient gradient;
   RowScale scale{};
@@ -227,10 +226,10 @@ double total_weight(const TargetList& targets, int64_t rows) {
   return total;
 }
 
-size_t cross_entropy_scratch(const vmx_context& ctx, int64_t rows, int64_t cols, bool copies_weights,
+size_t cross_entropy_scratch(const vmx_context& ctx, int64_t rows, int64_t cols, bool keeps, bool copies_weights,
                              int64_t list_entries) {
   return Scratch::sum(Scratch::need<Patch>(static_cast<size_t>(list_entries)),
-                      Scratch::need<LseSum>(static_cast<size_t>(segment_sums(ctx, rows, cols))),
+                      row_plan_bytes(RowPlan(ctx, rows, cols, keeps)),
                       Scratch::need<double>(static_cast<size_t>(rows)), Scratch::need<double>(static_cast<size_t>(rows)),
                       Scratch::need<float>(copies_weights ? static_cast<size_t>(cols) : 0));
 }
@@ -250,9 +249,11 @@ struct Run {
     const vmx_matrix& x = call.x;
     const bool copies = call.options.class_weight.data && call.options.class_weight.stride != 1;
     const int64_t list_entries = grad && call.targets.is_list() ? call.targets.entries() : 0;
-    Scratch scratch(call.ctx, call.ws, cross_entropy_scratch(call.ctx, x.rows, x.cols, copies, list_entries));
+    const bool keeps = grad && !wanted(lse) && keeps_terms(x, call.options);
+    Scratch scratch(call.ctx, call.ws, cross_entropy_scratch(call.ctx, x.rows, x.cols, keeps, copies, list_entries));
     Patch* patches = scratch.take<Patch>(static_cast<size_t>(list_entries));
-    LseSum* sums = scratch.take<LseSum>(static_cast<size_t>(segment_sums(call.ctx, x.rows, x.cols)));
+    RowPlan plan(call.ctx, x.rows, x.cols, keeps);
+    plan.take(scratch);
     double* losses = scratch.take<double>(static_cast<size_t>(x.rows));
     double* z_losses = scratch.take<double>(static_cast<size_t>(x.rows));
     float* copied = scratch.take<float>(copies ? static_cast<size_t>(x.cols) : 0);
@@ -278,7 +279,7 @@ struct Run {
     const RowWriter writer(call.ctx, scores, grad ? *grad : none);
 
     for_each_row<RowState>(
-        call.ctx, x.rows, x.cols, sums,
+        call.ctx, plan,
         [&](int64_t row, RowState& s) {
           scores.begin(row, &s.temperature);
           begin_row(terms, row, &s.row);
@@ -286,8 +287,9 @@ struct Run {
           s.given = wanted(lse) && take_lse(row, scores, s);
           s.upstream = grad_loss ? load_vector(*grad_loss, row) : upstream * mean;
         },
-        [&](int64_t row, RowState& s, int64_t c, int64_t n, LseSum& sum) {
-          if (!s.given) scores.fold(row, s.temperature, c, n, s.row.skip, sum);
+        [&](int64_t row, RowState& s, int64_t c, int64_t n, float* kept, RowSum& into) {
+          if (s.given) into.kept = false;
+          else scores.fold(row, s.temperature, c, n, s.row.skip, kept, into);
         },
         [&](int64_t row, RowState& s) {
           finish_row(terms, row, s.temperature, s.sum, MatrixRow(scores, row, s.temperature, terms.class_weight), &s.row);
@@ -296,8 +298,8 @@ struct Run {
           if (out) report(row, s);
           if (grad) prepare(terms, scores, row, patches, s);
         },
-        [&](int64_t row, RowState& s, int64_t c, int64_t n) {
-          if (grad) write(writer, terms, row, s, c, n);
+        [&](int64_t row, RowState& s, int64_t c, int64_t n, const float* kept) {
+          if (grad) write(writer, terms, row, s, c, n, kept);
         });
     if (out) {
       double total = 0, total_z = 0;
@@ -394,14 +396,14 @@ struct Run {
     return load_as_f64(factor, 0, compute_dtype(x.dtype));
   }
 
-  void write(const RowWriter& writer, const CrossEntropyTerms& terms, int64_t row, RowState& s, int64_t c,
-             int64_t n) const {
+  void write(const RowWriter& writer, const CrossEntropyTerms& terms, int64_t row, RowState& s, int64_t c, int64_t n,
+             const float* kept) const {
     if (s.gradient.filled) {
       fill_row(*grad, row, c, n, s.gradient.fill);
       return;
     }
     writer.gradient(row, s.temperature, c, n, s.scale, s.gradient.subtract == 0.0 ? nullptr : terms.class_weight,
-                    s.gradient.subtract);
+                    s.gradient.subtract, kept);
     for (int64_t i = 0; i < s.patch_count; ++i) {
       const Patch& p = s.patches[i];
       if (p.column < c || p.column >= c + n) continue;

@@ -86,8 +86,12 @@ struct CrossEntropyCall {
   const TargetList& targets;
   const vmx_cross_entropy_options& options;
 };
-/// list_entries: entries of a CSR list whose gradient is wanted, else 0.
-size_t cross_entropy_scratch(const vmx_context& ctx, int64_t rows, int64_t cols, bool copies_weights,
+/// Whether a second pass may use the terms of the first. Label smoothing and a soft-cap need the scores themselves.
+inline bool keeps_terms(const vmx_matrix& x, const vmx_cross_entropy_options& options) {
+  return x.dtype != VMX_F64 && options.label_smoothing == 0.0 && options.softcap == 0.0;
+}
+/// keeps: with a gradient, keeps_terms(). list_entries: entries of a CSR list whose gradient is wanted, else 0.
+size_t cross_entropy_scratch(const vmx_context& ctx, int64_t rows, int64_t cols, bool keeps, bool copies_weights,
                              int64_t list_entries);
 void cross_entropy(const CrossEntropyCall& call, const vmx_cross_entropy_out& out);
 void cross_entropy_backward(const CrossEntropyCall& call, const vmx_vector* lse, const vmx_vector& grad_loss,

@@ -333,9 +333,9 @@ class CrossEntropy {
   void fold_smoothing(Smoothing& into, const Row& r, const float* z, int64_t c0, int64_t cols) const {
     const float* const weight = terms_.class_weight ? terms_.class_weight + c0 : nullptr;
     LseSum sum;
-    ctx_.kernels->lse_fold_f32(z, cols, -1, r.temperature.params, sum);
+    ctx_.kernels->f32.lse_fold(z, cols, -1, r.temperature.params, sum);
     BlockStats stats;
-    ctx_.kernels->block_stats_f32(z, cols, -1, weight, true, false, r.temperature.params, stats);
+    ctx_.kernels->f32.block_stats(z, cols, -1, weight, true, false, r.temperature.params, stats);
     const vmx_lse_state state = block_state(sum, stats, cols, VMX_STATE_HAS_SUMS, r.temperature.params);
     merge_states(into.state, state);
     if (!(state.flags & VMX_STATE_MASKED)) return;
@@ -368,9 +368,9 @@ class CrossEntropy {
         const float zero = 0.0f;
         const float* const weight = call_.terms_.class_weight ? call_.terms_.class_weight + t.first_maximum : nullptr;
         LseSum sum;
-        call_.ctx_.kernels->lse_fold_f32(&zero, 1, -1, t.params, sum);
+        call_.ctx_.kernels->f32.lse_fold(&zero, 1, -1, t.params, sum);
         BlockStats stats;
-        call_.ctx_.kernels->block_stats_f32(&zero, 1, -1, weight, true, false, t.params, stats);
+        call_.ctx_.kernels->f32.block_stats(&zero, 1, -1, weight, true, false, t.params, stats);
         return block_state(sum, stats, call_.source_.classes(), VMX_STATE_HAS_SUMS, t.params);
       }
       for (int64_t w = 0; w < call_.plan_.workers; ++w) merge_states(state, call_.workers_[w].smoothing[i_].state);
@@ -508,12 +508,12 @@ class CrossEntropy {
     }
     const float* const staged = rows_.stage(r.temperature, z, cols, worker.staged);
     if (r.gradient.subtract == 0.0) {
-      ctx_.kernels->softmax_write_f32(staged, g, cols, r.temperature.params, r.scale, false);
+      ctx_.kernels->f32.softmax_write(staged, g, cols, r.temperature.params, r.scale, false);
     } else {
-      ctx_.kernels->gradient_write_f32(staged, g, cols, r.temperature.params, r.scale,
+      ctx_.kernels->f32.gradient_write(staged, g, cols, r.temperature.params, r.scale,
                                        terms_.class_weight ? terms_.class_weight + c0 : nullptr, r.gradient.subtract);
     }
-    if (rows_.softcap() > 0) ctx_.kernels->softcap_gradient_f32(z, g, cols, rows_.softcap());
+    if (rows_.softcap() > 0) ctx_.kernels->f32.softcap_gradient(z, g, cols, rows_.softcap());
     patch_targets(worker, i, z, staged, g, c0, cols);
   }
 
@@ -539,7 +539,7 @@ class CrossEntropy {
                                      static_cast<double>(staged[column]), worker.own_weight[column]);
       if (rows_.softcap() > 0) {
         float factor = 1.0f;
-        ctx_.kernels->softcap_gradient_f32(z + column, &factor, 1, rows_.softcap());
+        ctx_.kernels->f32.softcap_gradient(z + column, &factor, 1, rows_.softcap());
         value *= static_cast<double>(factor);
       }
       g[column] = value < 0x1p-126 && value > -0x1p-126 ? 0.0f : static_cast<float>(value);

@@ -38,7 +38,7 @@ void LinearRows::begin(int64_t row, RowTemperature* t) const {
 
 const float* LinearRows::stage(const RowTemperature& t, const float* z, int64_t n, float* buffer) const {
   if (softcap_ > 0) {
-    ctx_.kernels->softcap_f32(z, buffer, n, softcap_);
+    ctx_.kernels->f32.softcap(z, buffer, n, softcap_);
     z = buffer;
   }
   if (t.mode != TemperatureMode::uniform) return z;
@@ -49,15 +49,15 @@ const float* LinearRows::stage(const RowTemperature& t, const float* z, int64_t 
 void LinearRows::fold(const RowTemperature& t, const float* staged, int64_t c0, int64_t n, int64_t skip, LseSum& sum,
                       RowMaximum* maximum) const {
   if (t.mode != TemperatureMode::first_maximum) {
-    ctx_.kernels->lse_fold_f32(staged, n, skip >= c0 && skip < c0 + n ? skip - c0 : -1, t.params, sum);
+    ctx_.kernels->f32.lse_fold(staged, n, skip >= c0 && skip < c0 + n ? skip - c0 : -1, t.params, sum);
     return;
   }
   LseSum all;  // for its flags alone
-  ctx_.kernels->lse_fold_f32(staged, n, -1, t.params, all);
+  ctx_.kernels->f32.lse_fold(staged, n, -1, t.params, all);
   sum.nan |= all.nan;
   sum.inf |= all.inf;
   RowMaximum here;
-  ctx_.kernels->row_max_f32(staged, n, -1, here.value);
+  ctx_.kernels->f32.row_max(staged, n, -1, here.value);
   if (!finite(here.value)) return;
   for (int64_t i = n - 1; i >= 0; --i) {
     if (static_cast<double>(staged[i]) == here.value) here.column = c0 + i;

@@ -5,6 +5,7 @@
 #include "core/context.hpp"
 #include "core/status.hpp"
 #include "core/workspace.hpp"
+#include "ops/items.hpp"
 #include "sources/one_thread.hpp"
 
 #include <atomic>
@@ -15,34 +16,6 @@
 #include <thread>
 
 namespace vmx {
-
-/// Goes through the pieces of a layout as a Scratch does, and adds up what they take.
-class PieceCounter {
- public:
-  template <class T>
-  T* take(size_t count) {
-    bytes_ = saturating_add(bytes_, Scratch::need<T>(count));
-    return nullptr;
-  }
-  size_t bytes() const { return bytes_; }
-
- private:
-  size_t bytes_ = 0;
-};
-
-/// Hands out 0, 1, ... n - 1 in order, each once.
-class Items {
- public:
-  explicit Items(int64_t n) : n_(n) {}
-  bool take(int64_t* item) {
-    *item = next_.fetch_add(1, std::memory_order_relaxed);
-    return *item < n_;
-  }
-
- private:
-  const int64_t n_;
-  std::atomic<int64_t> next_{0};
-};
 
 /// f(worker) for each of the workers, side by side, oneDNN staying on each one's thread.
 template <class Function>

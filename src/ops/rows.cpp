@@ -25,22 +25,6 @@ constexpr int64_t kPiece = 512;  // elements converted at a time on their way to
 
 }  // namespace
 
-Kernels kernels_of(const KernelTable& t, int32_t dtype) {
-  switch (dtype) {
-#define VMX_KERNELS(d)                                                                                               \
-  Kernels {                                                                                                          \
-    t.lse_fold_##d, t.row_max_##d, t.block_stats_##d, t.distance_sums_##d, t.softmax_write_##d,                      \
-        t.log_softmax_write_##d, t.gradient_write_##d, t.softmax_dot_##d, t.log_softmax_sum_##d, t.softmax_backward_write_##d,                \
-        t.log_softmax_backward_write_##d, t.softcap_##d, t.softcap_gradient_##d                                      \
-  }
-    case VMX_BF16: return VMX_KERNELS(bf16);
-    case VMX_F16: return VMX_KERNELS(f16);
-    case VMX_F64: return VMX_KERNELS(f64);
-    default: return VMX_KERNELS(f32);
-#undef VMX_KERNELS
-  }
-}
-
 const void* contiguous(const vmx_matrix& m, int64_t row, int64_t c, int64_t n, void* buffer) {
   const int64_t size = dtype_size(m.dtype);
   if (m.col_stride == 1 || n <= 1) return element(m, row, c, size);
@@ -101,6 +85,25 @@ void store_result(const vmx_vector& v, int64_t i, double value) {
 }
 
 double load_vector(const vmx_vector& v, int64_t i) { return load_as_f64(v.data, i * v.stride, v.dtype); }
+
+RowPlan::RowPlan(const vmx_context& ctx, int64_t row_count, int64_t col_count, bool wants_kept)
+    : rows(row_count),
+      cols(col_count),
+      split(splits_rows(ctx, row_count, col_count)),
+      keeps(wants_kept && col_count > 0 && col_count <= kMostKept),
+      at_once(split || col_count >= VMX_BLOCK ? 1 : std::min(kMostAtOnce, 2 * VMX_BLOCK / std::max<int64_t>(col_count, 1))),
+      tasks(0),
+      task_rows(col_count >= 32768 ? 1 : 32768 / std::max<int64_t>(col_count, 1)),
+      workers(0) {
+  tasks = (rows + task_rows - 1) / task_rows;
+  workers = std::max<int64_t>(1, std::min<int64_t>(tasks, has_threads(ctx) ? ctx.threads : 1));
+}
+
+size_t row_plan_bytes(RowPlan plan) {
+  PieceCounter counter;
+  plan.take(counter);
+  return counter.bytes();
+}
 
 vmx_status check_temperatures(const Temperatures& t, int64_t rows) {
   if (!t.data) return VMX_OK;

@@ -5,27 +5,15 @@
 #include "core/context.hpp"
 #include "core/exp_params.hpp"
 #include "core/lse_sum.hpp"
+#include "core/workspace.hpp"
+#include "ops/items.hpp"
 #include "targets/table.hpp"
 
-namespace vmx {
+#include <algorithm>
+#include <new>
+#include <type_traits>
 
-/// The kernels of one dtype.
-struct Kernels {
-  decltype(KernelTable::lse_fold_f32) lse_fold;
-  decltype(KernelTable::row_max_f32) row_max;
-  decltype(KernelTable::block_stats_f32) block_stats;
-  decltype(KernelTable::distance_sums_f32) distance_sums;
-  decltype(KernelTable::softmax_write_f32) softmax_write;
-  decltype(KernelTable::log_softmax_write_f32) log_softmax_write;
-  decltype(KernelTable::gradient_write_f32) gradient_write;
-  decltype(KernelTable::softmax_dot_f32) softmax_dot;
-  decltype(KernelTable::log_softmax_sum_f32) log_softmax_sum;
-  decltype(KernelTable::softmax_backward_write_f32) softmax_backward_write;
-  decltype(KernelTable::log_softmax_backward_write_f32) log_softmax_backward_write;
-  decltype(KernelTable::softcap_f32) softcap;
-  decltype(KernelTable::softcap_gradient_f32) softcap_gradient;
-};
-Kernels kernels_of(const KernelTable& table, int32_t dtype);
+namespace vmx {
 
 /// f64 for f64 scores, else f32: what staged scores are held in.
 inline int32_t compute_dtype(int32_t dtype) { return dtype == VMX_F64 ? VMX_F64 : VMX_F32; }
@@ -66,44 +54,100 @@ inline int64_t segments_of(int64_t cols) { return (cols + kSegment - 1) / kSegme
 inline bool splits_rows(const vmx_context& ctx, int64_t rows, int64_t cols) {
   return has_threads(ctx) && ctx.threads > 1 && segments_of(cols) > 1 && rows < 2 * int64_t{ctx.threads};
 }
-/// Sums that for_each_row needs from the scratch.
-inline int64_t segment_sums(const vmx_context& ctx, int64_t rows, int64_t cols) {
-  return splits_rows(ctx, rows, cols) ? segments_of(cols) : 0;
-}
+/// The longest rows whose terms are kept between the passes: they stay in some cache.
+constexpr int64_t kMostKept = int64_t{1} << 20;
 
-/// For every row, with a State of its own: begin(row, state); fold(row, state, c, n, sum) over column segments into state.sum;
-/// finish(row, state); write(row, state, c, n) over column segments. Rows side by side when they are short or many, else
-/// the segments of one row at a time (then `sums` holds one LseSum for each segment).
+/// What a fold gives: the sum, and whether all terms were kept.
+struct RowSum {
+  LseSum sum;
+  bool kept = true;
+};
+
+/// How for_each_row shares out rows and memory. Short rows go several at a time: their ends, long chains of dependent
+/// operations, then overlap.
+struct RowPlan {
+  static constexpr int64_t kMostAtOnce = 8;
+
+  int64_t rows, cols;
+  bool split;        // a row at a time, its segments side by side; else rows side by side
+  bool keeps;        // terms are kept
+  int64_t at_once;   // rows
+  int64_t tasks, task_rows, workers;
+
+  RowPlan(const vmx_context& ctx, int64_t row_count, int64_t col_count, bool wants_kept);
+
+  int64_t segments() const { return segments_of(cols); }
+  int64_t segment_cols(int64_t s) const { return (s + 1) * kSegment <= cols ? kSegment : cols - s * kSegment; }
+  /// Distance of rows in what is kept.
+  int64_t kept_ld() const { return (cols + 15) / 16 * 16; }
+
+  /// Taker: Scratch or PieceCounter.
+  template <class Taker>
+  void take(Taker& taker) {
+    sums = taker.template take<RowSum>(split ? static_cast<size_t>(segments()) : 0);
+    kept = taker.template take<float>(keeps ? static_cast<size_t>(kept_ld() * at_once * (split ? 1 : workers)) : 0);
+  }
+  RowSum* sums = nullptr;
+  float* kept = nullptr;
+};
+size_t row_plan_bytes(RowPlan plan);
+
+/// For every row, with a State of its own, which is a RowSum and more: begin(row, state); fold(row, state, c, n, kept, into)
+/// over column segments, `into` being the state or a part to be merged into it, `kept` the place of the terms of column c
+/// (NULL: not wanted); finish(row, state); write(row, state, c, n, kept) over column segments, `kept` NULL unless all terms
+/// were kept. What the plan takes from the scratch has been taken.
 template <class State, class Begin, class Fold, class Finish, class Write>
-void for_each_row(const vmx_context& ctx, int64_t rows, int64_t cols, LseSum* sums, Begin&& begin, Fold&& fold,
-                  Finish&& finish, Write&& write) {
-  const int64_t segments = segments_of(cols);
-  const auto columns = [&](int64_t s) { return (s + 1) * kSegment <= cols ? kSegment : cols - s * kSegment; };
-  if (!splits_rows(ctx, rows, cols)) {
-    const int64_t chunk = cols >= 32768 ? 1 : 32768 / (cols > 0 ? cols : 1);
-    parallel_for(ctx, (rows + chunk - 1) / chunk, [&](int64_t task) {
-      const int64_t end = (task + 1) * chunk < rows ? (task + 1) * chunk : rows;
-      for (int64_t row = task * chunk; row < end; ++row) {
-        State state;
-        begin(row, state);
-        for (int64_t s = 0; s < segments; ++s) fold(row, state, s * kSegment, columns(s), state.sum);
-        finish(row, state);
-        for (int64_t s = 0; s < segments; ++s) write(row, state, s * kSegment, columns(s));
+void for_each_row(const vmx_context& ctx, const RowPlan& plan, Begin&& begin, Fold&& fold, Finish&& finish,
+                  Write&& write) {
+  const int64_t segments = plan.segments();
+  const auto at = [](float* kept, int64_t s) { return kept ? kept + s * kSegment : nullptr; };
+  const auto write_segment = [&](int64_t row, State& state, int64_t s, float* kept) {
+    write(row, state, s * kSegment, plan.segment_cols(s), static_cast<const float*>(at(state.kept ? kept : nullptr, s)));
+  };
+  if (plan.split) {
+    for (int64_t row = 0; row < plan.rows; ++row) {
+      State state;
+      begin(row, state);
+      parallel_for(ctx, segments, [&](int64_t s) {
+        plan.sums[s] = RowSum{};
+        fold(row, state, s * kSegment, plan.segment_cols(s), at(plan.kept, s), plan.sums[s]);
+      });
+      for (int64_t s = 0; s < segments; ++s) {
+        state.sum.merge(plan.sums[s].sum);
+        state.kept &= plan.sums[s].kept;
       }
-    });
+      finish(row, state);
+      parallel_for(ctx, segments, [&](int64_t s) { write_segment(row, state, s, plan.kept); });
+    }
     return;
   }
-  for (int64_t row = 0; row < rows; ++row) {
-    State state;
-    begin(row, state);
-    parallel_for(ctx, segments, [&](int64_t s) {
-      sums[s] = LseSum{};
-      fold(row, state, s * kSegment, columns(s), sums[s]);
-    });
-    for (int64_t s = 0; s < segments; ++s) state.sum.merge(sums[s]);
-    finish(row, state);
-    parallel_for(ctx, segments, [&](int64_t s) { write(row, state, s * kSegment, columns(s)); });
-  }
+  const auto do_rows = [&](int64_t first, int64_t end, float* kept) {
+    static_assert(std::is_trivially_destructible_v<State>);
+    alignas(State) unsigned char room[RowPlan::kMostAtOnce * sizeof(State)];
+    State* const states = reinterpret_cast<State*>(room);
+    const auto kept_of = [&](int64_t row) { return kept ? kept + (row - first) * plan.kept_ld() : nullptr; };
+    for (int64_t row = first; row < end; ++row) {
+      State& state = *new (&states[row - first]) State;
+      begin(row, state);
+      for (int64_t s = 0; s < segments; ++s) {
+        fold(row, state, s * kSegment, plan.segment_cols(s), at(kept_of(row), s), static_cast<RowSum&>(state));
+      }
+    }
+    for (int64_t row = first; row < end; ++row) finish(row, states[row - first]);
+    for (int64_t row = first; row < end; ++row) {
+      for (int64_t s = 0; s < segments; ++s) write_segment(row, states[row - first], s, kept_of(row));
+    }
+  };
+  Items tasks(plan.tasks);
+  parallel_for(ctx, plan.workers, [&](int64_t worker) {
+    float* const kept = plan.keeps ? plan.kept + worker * plan.at_once * plan.kept_ld() : nullptr;
+    for (int64_t task; tasks.take(&task);) {
+      const int64_t end = std::min(plan.rows, (task + 1) * plan.task_rows);
+      for (int64_t row = task * plan.task_rows; row < end; row += plan.at_once) {
+        do_rows(row, std::min(end, row + plan.at_once), kept);
+      }
+    }
+  });
 }
 
 }  // namespace vmx

@@ -72,15 +72,22 @@ double Scores::at(int64_t row, const RowTemperature& t, int64_t c) const {
   return load_as_f64(staged, 0, compute_dtype(x_.dtype));
 }
 
-void Scores::fold(int64_t row, const RowTemperature& t, int64_t c0, int64_t n, int64_t skip, LseSum& sum) const {
-  const Kernels k = kernels(t);
+void Scores::fold(int64_t row, const RowTemperature& t, int64_t c0, int64_t n, int64_t skip, float* kept,
+                  RowSum& into) const {
+  const Kernels& k = kernels(t);
+  if (!kept || !k.lse_fold_keep) into.kept = false;
   for_each_run(row, t, c0, n, [&](const void* x, int64_t c, int64_t count) {
-    k.lse_fold(x, count, skip >= c && skip < c + count ? skip - c : -1, t.params, sum);
+    const int64_t skipped = skip >= c && skip < c + count ? skip - c : -1;
+    if (!into.kept) {
+      k.lse_fold(x, count, skipped, t.params, into.sum);
+    } else {
+      k.lse_fold_keep(x, count, skipped, t.params, kept + (c - c0), into.sum, into.kept);
+    }
   });
 }
 
 double Scores::maximum(int64_t row, const RowTemperature& t) const {
-  const Kernels k = kernels(t);
+  const Kernels& k = kernels(t);
   double result = -kInf;
   for_each_run(row, t, 0, x_.cols, [&](const void* x, int64_t, int64_t count) {
     double max;

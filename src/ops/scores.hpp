@@ -30,7 +30,7 @@ class Scores {
   int32_t dtype(const RowTemperature& t) const {
     return softcap_ > 0 || t.mode != TemperatureMode::plain ? compute_dtype(x_.dtype) : x_.dtype;
   }
-  Kernels kernels(const RowTemperature& t) const { return kernels_of(*ctx_.kernels, dtype(t)); }
+  const Kernels& kernels(const RowTemperature& t) const { return kernels_of(*ctx_.kernels, dtype(t)); }
   const vmx_matrix& matrix() const { return x_; }
   double softcap() const { return softcap_; }
 
@@ -60,8 +60,9 @@ class Scores {
 
   /// One score as f64, as the kernels see it, before division by T.
   double at(int64_t row, const RowTemperature& t, int64_t c) const;
-  /// The fold of [c0, c0 + n), without column skip (-1: none).
-  void fold(int64_t row, const RowTemperature& t, int64_t c0, int64_t n, int64_t skip, LseSum& sum) const;
+  /// The fold of [c0, c0 + n), without column skip (-1: none), into into.sum. kept: NULL, or where the n terms go;
+  /// into.kept becomes false if they do not.
+  void fold(int64_t row, const RowTemperature& t, int64_t c0, int64_t n, int64_t skip, float* kept, RowSum& into) const;
   /// The maximum of the row's staged scores; -inf if there is none.
   double maximum(int64_t row, const RowTemperature& t) const;
   /// The lowest column that holds the value, -1 if none does.

@@ -14,9 +14,8 @@ namespace {
 constexpr double kNan = __builtin_nan("");
 constexpr double kInf = __builtin_inf();
 
-struct RowState {
+struct RowState : RowSum {
   RowTemperature temperature;
-  LseSum sum;
   double max = 0;
   int64_t skip = -1;
   uint32_t flags = 0;
@@ -47,8 +46,8 @@ LseSum sum_of_lse(double lse) {
 
 }  // namespace
 
-size_t softmax_scratch(const vmx_context& ctx, int64_t rows, int64_t cols) {
-  return Scratch::need<LseSum>(static_cast<size_t>(segment_sums(ctx, rows, cols)));
+size_t softmax_scratch(const vmx_context& ctx, int64_t rows, int64_t cols, bool keeps) {
+  return row_plan_bytes(RowPlan(ctx, rows, cols, keeps));
 }
 
 size_t softmax_backward_scratch(const vmx_context& ctx, int64_t rows, int64_t cols) {
@@ -58,19 +57,19 @@ size_t softmax_backward_scratch(const vmx_context& ctx, int64_t rows, int64_t co
 
 void logsumexp(const SoftmaxCall& call, const vmx_vector& lse, uint32_t* row_flags) {
   const Scores scores(call.ctx, call.x, 0.0, call.temperature, (call.flags & VMX_PRECISE) != 0);
-  Scratch scratch(call.ctx, call.ws, softmax_scratch(call.ctx, call.x.rows, call.x.cols));
-  LseSum* sums = scratch.take<LseSum>(static_cast<size_t>(segment_sums(call.ctx, call.x.rows, call.x.cols)));
+  RowPlan plan(call.ctx, call.x.rows, call.x.cols, false);
+  Scratch scratch(call.ctx, call.ws, row_plan_bytes(plan));
+  plan.take(scratch);
   for_each_row<RowState>(
-      call.ctx, call.x.rows, call.x.cols, sums,
-      [&](int64_t row, RowState& s) { scores.begin(row, &s.temperature); },
-      [&](int64_t row, RowState& s, int64_t c, int64_t n, LseSum& sum) {
-        scores.fold(row, s.temperature, c, n, -1, sum);
+      call.ctx, plan, [&](int64_t row, RowState& s) { scores.begin(row, &s.temperature); },
+      [&](int64_t row, RowState& s, int64_t c, int64_t n, float*, RowSum& into) {
+        scores.fold(row, s.temperature, c, n, -1, nullptr, into);
       },
       [&](int64_t row, RowState& s) {
         store_result(lse, row, reported_lse(s.sum, s.temperature));
         if (row_flags) row_flags[row] = row_flags_of(s.sum);
       },
-      [](int64_t, RowState&, int64_t, int64_t) {});
+      [](int64_t, RowState&, int64_t, int64_t, const float*) {});
 }
 
 void softmax(const SoftmaxCall& call, const vmx_matrix& y, const vmx_vector* lse, uint32_t* row_flags,
@@ -78,11 +77,12 @@ void softmax(const SoftmaxCall& call, const vmx_matrix& y, const vmx_vector* lse
   const bool precise = (call.flags & VMX_PRECISE) != 0, zero_masked = (call.flags & VMX_ZERO_MASKED) != 0;
   const bool f64 = call.x.dtype == VMX_F64;
   const Scores scores(call.ctx, call.x, 0.0, call.temperature, precise);
-  Scratch scratch(call.ctx, call.ws, softmax_scratch(call.ctx, call.x.rows, call.x.cols));
-  LseSum* sums = scratch.take<LseSum>(static_cast<size_t>(segment_sums(call.ctx, call.x.rows, call.x.cols)));
+  RowPlan plan(call.ctx, call.x.rows, call.x.cols, !logarithm && !precise && !f64);
+  Scratch scratch(call.ctx, call.ws, row_plan_bytes(plan));
+  plan.take(scratch);
   const RowWriter writer(call.ctx, scores, y);
   for_each_row<RowState>(
-      call.ctx, call.x.rows, call.x.cols, sums,
+      call.ctx, plan,
       [&](int64_t row, RowState& s) {
         scores.begin(row, &s.temperature);
         if (!logarithm || !precise) return;
@@ -90,8 +90,8 @@ void softmax(const SoftmaxCall& call, const vmx_matrix& y, const vmx_vector* lse
         s.max = scores.maximum(row, s.temperature);
         if (s.max > -kInf && s.max < kInf) s.skip = scores.find(row, s.temperature, s.max);
       },
-      [&](int64_t row, RowState& s, int64_t c, int64_t n, LseSum& sum) {
-        scores.fold(row, s.temperature, c, n, s.skip, sum);
+      [&](int64_t row, RowState& s, int64_t c, int64_t n, float* kept, RowSum& into) {
+        scores.fold(row, s.temperature, c, n, s.skip, kept, into);
       },
       [&](int64_t row, RowState& s) {
         LseSum whole = s.sum;
@@ -114,13 +114,13 @@ void softmax(const SoftmaxCall& call, const vmx_matrix& y, const vmx_vector* lse
           s.shift = make_row_shift(value, s.sum, s.temperature, f64, max, s.skip >= 0);
         }
       },
-      [&](int64_t row, RowState& s, int64_t c, int64_t n) {
+      [&](int64_t row, RowState& s, int64_t c, int64_t n, const float* kept) {
         if (s.filled) {
           fill_row(y, row, c, n, s.fill);
         } else if (logarithm) {
           writer.log_softmax(row, s.temperature, c, n, s.shift);
         } else {
-          writer.softmax(row, s.temperature, c, n, s.scale);
+          writer.softmax(row, s.temperature, c, n, s.scale, kept);
         }
       });
 }
@@ -129,22 +129,23 @@ void logsumexp_backward(const SoftmaxCall& call, const vmx_vector* lse, const vm
                         const vmx_matrix& grad_x) {
   const bool f64 = call.x.dtype == VMX_F64;
   const Scores scores(call.ctx, call.x, 0.0, call.temperature, false);
-  Scratch scratch(call.ctx, call.ws, softmax_scratch(call.ctx, call.x.rows, call.x.cols));
-  LseSum* sums = scratch.take<LseSum>(static_cast<size_t>(segment_sums(call.ctx, call.x.rows, call.x.cols)));
+  RowPlan plan(call.ctx, call.x.rows, call.x.cols, !wanted(lse) && !f64);
+  Scratch scratch(call.ctx, call.ws, row_plan_bytes(plan));
+  plan.take(scratch);
   const RowWriter writer(call.ctx, scores, grad_x);
   const auto given = [&](const RowTemperature& t) { return wanted(lse) && t.mode == TemperatureMode::plain; };
   for_each_row<RowState>(
-      call.ctx, call.x.rows, call.x.cols, sums,
-      [&](int64_t row, RowState& s) { scores.begin(row, &s.temperature); },
-      [&](int64_t row, RowState& s, int64_t c, int64_t n, LseSum& sum) {
-        if (!given(s.temperature)) scores.fold(row, s.temperature, c, n, -1, sum);
+      call.ctx, plan, [&](int64_t row, RowState& s) { scores.begin(row, &s.temperature); },
+      [&](int64_t row, RowState& s, int64_t c, int64_t n, float* kept, RowSum& into) {
+        if (given(s.temperature)) into.kept = false;
+        else scores.fold(row, s.temperature, c, n, -1, kept, into);
       },
       [&](int64_t row, RowState& s) {
         if (given(s.temperature)) {
           const double value = load_vector(*lse, row);
           // Beyond this the f32 reference says too little: fold.
           if (value > -0x1p16 && value < 0x1p16) s.sum = sum_of_lse(value);
-          else scores.fold(row, s.temperature, 0, call.x.cols, -1, s.sum);
+          else scores.fold(row, s.temperature, 0, call.x.cols, -1, nullptr, s);
         }
         s.flags = row_flags_of(s.sum);
         if (s.flags) {
@@ -161,15 +162,15 @@ void logsumexp_backward(const SoftmaxCall& call, const vmx_vector* lse, const vm
         s.scale = make_row_scale(s.sum, s.temperature, f64, factor,
                                  [&] { return scores.maximum(row, s.temperature); });
       },
-      [&](int64_t row, RowState& s, int64_t c, int64_t n) {
+      [&](int64_t row, RowState& s, int64_t c, int64_t n, const float* kept) {
         if (s.filled) fill_row(grad_x, row, c, n, s.fill);
-        else writer.softmax(row, s.temperature, c, n, s.scale);
+        else writer.softmax(row, s.temperature, c, n, s.scale, kept);
       });
 }
 
 void softmax_backward(const SoftmaxCall& call, const vmx_matrix& grad_y, const vmx_matrix& grad_x, bool logarithm) {
   const vmx_matrix& y = call.x;
-  const Kernels k = kernels_of(*call.ctx.kernels, y.dtype);
+  const Kernels& k = kernels_of(*call.ctx.kernels, y.dtype);
   const int64_t blocks = (y.cols + VMX_BLOCK - 1) / VMX_BLOCK;
   // One block's part of the row's sum each: added in order, whoever made them.
   const bool split = splits_rows(call.ctx, y.rows, y.cols);
@@ -202,7 +203,7 @@ void softmax_backward(const SoftmaxCall& call, const vmx_matrix& grad_y, const v
       alignas(64) float wide_y[VMX_BLOCK], wide_g[VMX_BLOCK];
       convert_elements(*call.ctx.kernels, block_y, y.dtype, wide_y, compute, n);
       convert_elements(*call.ctx.kernels, block_g, y.dtype, wide_g, compute, n);
-      const Kernels wide = kernels_of(*call.ctx.kernels, compute);
+      const Kernels& wide = kernels_of(*call.ctx.kernels, compute);
       (logarithm ? wide.log_softmax_backward_write : wide.softmax_backward_write)(wide_y, wide_g, to, n, sum, inverse);
     } else {
       kernel(block_y, block_g, to, n, sum, inverse);

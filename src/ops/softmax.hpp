@@ -15,7 +15,7 @@ struct SoftmaxCall {
   uint32_t flags;
 };
 
-size_t softmax_scratch(const vmx_context& ctx, int64_t rows, int64_t cols);
+size_t softmax_scratch(const vmx_context& ctx, int64_t rows, int64_t cols, bool keeps);
 size_t softmax_backward_scratch(const vmx_context& ctx, int64_t rows, int64_t cols);
 
 void logsumexp(const SoftmaxCall& call, const vmx_vector& lse, uint32_t* row_flags);

@@ -114,12 +114,8 @@ TopkWork make_topk_work(const TopkShape& shape, void* memory) {
 }
 
 TopkKernels topk_kernels(const KernelTable& t, int32_t dtype) {
-  switch (dtype) {
-    case VMX_BF16: return {t.topk_feed_bf16, t.topk_guess_bf16, t.topk_finish_f32};
-    case VMX_F16: return {t.topk_feed_f16, t.topk_guess_f16, t.topk_finish_f32};
-    case VMX_F64: return {t.topk_feed_f64, t.topk_guess_f64, t.topk_finish_f64};
-    default: return {t.topk_feed_f32, t.topk_guess_f32, t.topk_finish_f32};
-  }
+  const Kernels& k = kernels_of(t, dtype);
+  return {k.topk_feed, k.topk_guess, dtype == VMX_F64 ? t.topk_finish_f64 : t.topk_finish_f32};
 }
 
 void TopkStream::begin(const vmx_context& ctx, const TopkShape& shape, void* memory) {

@@ -30,8 +30,8 @@ size_t topk_work_bytes(const TopkShape& shape);
 TopkWork make_topk_work(const TopkShape& shape, void* memory);
 
 struct TopkKernels {
-  decltype(KernelTable::topk_feed_f32) feed;
-  decltype(KernelTable::topk_guess_f32) guess;
+  decltype(Kernels::topk_feed) feed;
+  decltype(Kernels::topk_guess) guess;
   decltype(KernelTable::topk_finish_f32) finish;
 };
 TopkKernels topk_kernels(const KernelTable& table, int32_t dtype);

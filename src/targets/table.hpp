@@ -8,13 +8,35 @@
 #include "core/row_scale.hpp"
 #include "core/topk_list.hpp"
 
+#include <vastmax/vastmax.h>
+
 namespace vmx {
 
-struct KernelTable {
-#define VMX_KERNEL(name, signature) void(*name) signature;
+/// Those of one dtype.
+struct Kernels {
+#define VMX_DTYPE_KERNEL(name, signature) void(*name) signature;
+#define VMX_NARROW_KERNEL(name, signature) void(*name) signature;
+#define VMX_KERNEL(name, signature)
 #include "targets/kernels.def"
+#undef VMX_DTYPE_KERNEL
+#undef VMX_NARROW_KERNEL
 #undef VMX_KERNEL
 };
+
+struct KernelTable {
+  Kernels f32, bf16, f16, f64;
+#define VMX_DTYPE_KERNEL(name, signature)
+#define VMX_NARROW_KERNEL(name, signature)
+#define VMX_KERNEL(name, signature) void(*name) signature;
+#include "targets/kernels.def"
+#undef VMX_DTYPE_KERNEL
+#undef VMX_NARROW_KERNEL
+#undef VMX_KERNEL
+};
+
+inline const Kernels& kernels_of(const KernelTable& table, int32_t dtype) {
+  return dtype == VMX_BF16 ? table.bf16 : dtype == VMX_F16 ? table.f16 : dtype == VMX_F64 ? table.f64 : table.f32;
+}
 
 /// The table of a VMX_ISA_* number; nullptr if this build does not hold it.
 const KernelTable* kernel_table(int32_t isa);

@@ -32,6 +32,14 @@ inline bool kept_factor(const RowScale& row, float* factor) {
   return true;
 }
 
+/// A row whose terms were kept and are to be written, y = kept * factor, while the next one is folded: its non-temporal stores
+/// then go to memory beside arithmetic. As many columns as are folded, of their dtype.
+struct KeptWrite {
+  const float* kept;
+  void* y;
+  float factor;
+};
+
 /// x/T - lse = fma(x, inverse_hi, -lse_hi) + fma(x, inverse_lo, -lse_lo); wide: ((x - max)/T) - log_sum.
 struct RowShift {
   float inverse_hi, inverse_lo, lse_hi, lse_lo;

@@ -5,6 +5,7 @@
 #include "core/lse_sum.hpp"
 #include "core/row_scale.hpp"
 #include "folds/exp_sum.hpp"
+#include "folds/kept.hpp"
 #include "folds/quads.hpp"
 #include "folds/wide.hpp"
 #include "core/dtype.hpp"
@@ -34,8 +35,9 @@ struct Accumulator {
 };
 
 /// top: see ExpSum. kKeep: the terms go to kept[0 .. n) too, those of masked and far smaller scores as 0.
-template <bool kTwoStep, bool kKeep, class T>
-inline double sum_block(const T* x, int64_t n, int64_t skip, const ExpSum<kTwoStep>& e, float* kept, uint32_t* top) {
+template <bool kTwoStep, bool kKeep, class T, class Behind>
+inline double sum_block(const T* x, int64_t n, int64_t skip, const ExpSum<kTwoStep>& e, float* kept, Behind& behind,
+                        uint32_t* top) {
   alignas(64) float lanes[kLanes] = {};
   alignas(64) float staged[kQuad];
   I highest(0);
@@ -50,9 +52,18 @@ inline double sum_block(const T* x, int64_t n, int64_t skip, const ExpSum<kTwoSt
       if constexpr (kKeep) store(to + i, where_greater(as_int(value), least, value));
       return value;
     };
-    for (int g = 0; g < kLanes; g += kW) {
+    const auto add = [&](int g) {
       const F pair = (term(g) + term(g + kLanes)) + (term(g + 2 * kLanes) + term(g + 3 * kLanes));
       store(lanes + g, load(lanes + g) + pair);
+    };
+    if (behind.has_quad()) {
+      for (int g = 0; g < kLanes; g += kW) {
+        add(g);
+        behind.part(g / kW, kLanes / kW);
+      }
+      behind.quad_done();
+    } else {
+      for (int g = 0; g < kLanes; g += kW) add(g);
     }
     if constexpr (kKeep) {
       if (have != kQuad) std::memcpy(kept + first, staged, static_cast<size_t>(have) * sizeof(float));
@@ -203,10 +214,11 @@ inline bool fold_general(const T* x, int64_t n, int64_t skip, const ExpParams& p
     if (params.narrow && !params.precise && scaled_max <= 0x1p16 && scaled_max >= -0x1p16) {
       const double reference = round_to_int(seen.max * params.log2e_hi);
       const float low = static_cast<float>((reference - 120.0) / params.log2e_hi);
+      const ExpSum<true> e(params, static_cast<int32_t>(reference), low);
+      WriteNothing nothing;
       uint32_t top;  // the maximum is known
       LseSum block;
-      block.add(sum_block<true, false>(x, n, skip, ExpSum<true>(params, static_cast<int32_t>(reference), low), nullptr, &top),
-                static_cast<int64_t>(reference));
+      block.add(sum_block<true, false>(x, n, skip, e, nullptr, nothing, &top), static_cast<int64_t>(reference));
       sum.merge(block);
       return false;
     }
@@ -216,12 +228,13 @@ inline bool fold_general(const T* x, int64_t n, int64_t skip, const ExpParams& p
 }
 
 // The fast tier: a fixed reference, one pass. False if the block is not for it.
-template <bool kTwoStep, bool kKeep, class T>
-inline bool fold_fast(const T* x, int64_t n, int64_t skip, const ExpParams& params, float* kept, LseSum& sum) {
+template <bool kTwoStep, bool kKeep, class T, class Behind>
+inline bool fold_fast(const T* x, int64_t n, int64_t skip, const ExpParams& params, float* kept, Behind& behind,
+                      LseSum& sum) {
   const float low = static_cast<float>((-kKeptExponent - 124.0) / params.log2e_hi);
   uint32_t top;
   const double value =
-      sum_block<kTwoStep, kKeep>(x, n, skip, ExpSum<kTwoStep>(params, -kKeptExponent, low), kept, &top);
+      sum_block<kTwoStep, kKeep>(x, n, skip, ExpSum<kTwoStep>(params, -kKeptExponent, low), kept, behind, &top);
   // Anything odd (NaN, +inf, large or very small scores) shows as a term out of range or as a sum outside.
   if (!(top <= ExpSum<kTwoStep>::top_of(126) && value >= 0x1p-3 && value <= 0x1p83)) return false;
   if (sum.huge) {
@@ -234,12 +247,13 @@ inline bool fold_fast(const T* x, int64_t n, int64_t skip, const ExpParams& para
   return true;
 }
 
-template <bool kKeep, class T>
-inline bool fold_block(const T* x, int64_t n, int64_t skip, const ExpParams& params, float* kept, LseSum& sum) {
+template <bool kKeep, class T, class Behind>
+inline bool fold_block(const T* x, int64_t n, int64_t skip, const ExpParams& params, float* kept, Behind& behind,
+                       LseSum& sum) {
   if constexpr (!is_f64<T>) {
     if (params.narrow && !params.precise) {
-      const bool done = params.plain ? fold_fast<false, kKeep>(x, n, skip, params, kept, sum)
-                                     : fold_fast<true, kKeep>(x, n, skip, params, kept, sum);
+      const bool done = params.plain ? fold_fast<false, kKeep>(x, n, skip, params, kept, behind, sum)
+                                     : fold_fast<true, kKeep>(x, n, skip, params, kept, behind, sum);
       if (done) return true;
     }
   }
@@ -247,16 +261,37 @@ inline bool fold_block(const T* x, int64_t n, int64_t skip, const ExpParams& par
   return fold_general(x, n, skip, params, sum) && params.narrow && !params.precise;
 }
 
-/// Folds n columns that begin at a multiple of kBlock of their row. With kKeep the terms stay, times 2^kKeptExponent, in
-/// kept[0 .. n); false if they do not, because a block took another tier. The sum is the same either way.
-template <bool kKeep, class T>
-inline bool lse_fold(const T* x, int64_t n, int64_t skip, const ExpParams& params, float* kept, LseSum& sum) {
+template <bool kKeep, class T, class Behind>
+inline bool fold_blocks(const T* x, int64_t n, int64_t skip, const ExpParams& params, float* kept, Behind& behind,
+                        LseSum& sum) {
   bool all = true;
   for (int64_t c = 0; c < n; c += kBlock) {
     const int64_t columns = n - c < kBlock ? n - c : kBlock;
     const int64_t skipped = skip >= c && skip < c + columns ? skip - c : -1;
-    all &= fold_block<kKeep>(x + c, columns, skipped, params, kKeep ? kept + c : nullptr, sum);
+    all &= fold_block<kKeep>(x + c, columns, skipped, params, kKeep ? kept + c : nullptr, behind, sum);
   }
+  return all;
+}
+
+/// Folds n columns that begin at a multiple of kBlock of their row.
+template <class T>
+inline void lse_fold(const T* x, int64_t n, int64_t skip, const ExpParams& params, LseSum& sum) {
+  WriteNothing nothing;
+  fold_blocks<false>(x, n, skip, params, nullptr, nothing, sum);
+}
+
+/// The same; the terms stay, times 2^kKeptExponent, in kept[0 .. n): false if they do not, because a block took another tier.
+/// behind: NULL, or n columns of another row to be written meanwhile.
+template <class T>
+inline bool lse_fold_keep(const T* x, int64_t n, int64_t skip, const ExpParams& params, float* kept,
+                          const KeptWrite* behind, LseSum& sum) {
+  if (!behind) {
+    WriteNothing nothing;
+    return fold_blocks<true>(x, n, skip, params, kept, nothing, sum);
+  }
+  WriteBehind<T> writer(*behind, n);
+  const bool all = fold_blocks<true>(x, n, skip, params, kept, writer, sum);
+  writer.finish();
   return all;
 }
 

@@ -6,26 +6,10 @@
 #include "folds/exp_write.hpp"
 #include "folds/quads.hpp"
 #include "folds/wide.hpp"
+#include "folds/write_row.hpp"
 
 namespace vmx {
 namespace {
-
-template <class T>
-struct Register {
-  using type = F;
-  static constexpr int width = kW;
-};
-template <>
-struct Register<double> {
-  using type = D;
-  static constexpr int width = kWD;
-};
-
-// Results below 2^-126 become +0 (f64 lanes keep all they have).
-inline F flush(F a) {
-  return where_greater(bit_and(as_int(a), I(0x7fffffff)), I(0x007fffff), a);
-}
-inline D flush(D a) { return a; }
 
 // Stores one register of T from f(index of the first lane) in f64 lanes. All of it is read before the store: x may be y.
 template <class T, class Function>
@@ -35,60 +19,6 @@ inline void store_wide(T* y, Function&& f) {
   } else {
     store(y, flush(narrow_from(f)));
   }
-}
-
-constexpr int64_t kStreamAlignment = 64;
-
-// What apply() does to one register, done to several side by side.
-template <class Function>
-struct EachRegister {
-  Function f;
-  template <class Value, int kCount>
-  [[gnu::always_inline]] void apply(Value (&x)[kCount]) const {
-    for (int i = 0; i < kCount; ++i) x[i] = f(x[i]);
-  }
-};
-
-constexpr int kSideBySide = 4;  // registers
-
-// Walks a row with plain stores, or with streaming stores where y is f32 or f64: those need aligned registers.
-template <class From, class T, class Value>
-inline void write_row(const From* x, T* y, int64_t n, bool streaming, const Value& value) {
-  using V = typename Register<T>::type;
-  constexpr int width = Register<T>::width, stride = kSideBySide * width;
-  const auto one = [&](const From* from, T* to) {
-    V v[1] = {load(from)};
-    value.apply(v);
-    store(to, v[0]);
-  };
-  const auto several = [&](const From* from, T* to, const auto& put) {
-    V v[kSideBySide];
-#pragma GCC unroll 8
-    for (int i = 0; i < kSideBySide; ++i) v[i] = load(from + i * width);
-    value.apply(v);
-#pragma GCC unroll 8
-    for (int i = 0; i < kSideBySide; ++i) put(to + i * width, v[i]);
-  };
-  if constexpr (sizeof(T) >= 4) {
-    if (streaming && n >= 2 * stride) {
-      const int64_t ahead = static_cast<int64_t>((kStreamAlignment - (reinterpret_cast<uintptr_t>(y) & 63)) & 63) /
-                            static_cast<int64_t>(sizeof(T));
-      for_each_step<width>(x, y, ahead, one);
-      const int64_t whole = (n - ahead) / stride * stride;
-      for (int64_t c = ahead; c < ahead + whole; c += stride) {
-        for (int line = 0; line < stride * static_cast<int>(sizeof(From)); line += 64) {
-          prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(x + c) + 2048 + static_cast<uintptr_t>(line)));
-        }
-        several(x + c, y + c, [](T* to, V v) { stream(to, v); });
-      }
-      for_each_step<width>(x + ahead + whole, y + ahead + whole, n - ahead - whole, one);
-      stream_fence();
-      return;
-    }
-  }
-  const int64_t whole = n / stride * stride;
-  for (int64_t c = 0; c < whole; c += stride) several(x + c, y + c, [](T* to, V v) { store(to, v); });
-  for_each_step<width>(x + whole, y + whole, n - whole, one);
 }
 
 /// y = exp(x/T) * the row's factor.
@@ -111,13 +41,6 @@ inline void softmax_write(const T* x, T* y, int64_t n, const ExpParams& params, 
   } else {
     write(WideExp<false>(params, row.max));
   }
-}
-
-/// y = kept * factor (core/row_scale.hpp), y in any of the narrow dtypes.
-template <class T>
-inline void scale_kept(const float* kept, T* y, int64_t n, float factor, bool streaming) {
-  const F by(factor);
-  write_row(kept, y, n, streaming, EachRegister{[&](F e) { return flush(e * by); }});
 }
 
 // y = value(x, weight) register by register, weight NULL standing for nothing to load; the last columns through staged copies.

@@ -79,8 +79,10 @@ struct RowState : RowSum {
   bool given = false;  // the sum came from the caller's log-sum-exp
   // Gradients at the targets, made before an in-place write takes their scores; of a list: in the scratch.
   Patch only{};
-  Patch* patches = nullptr;
+  Patch* listed = nullptr;
   int64_t patch_count = 0;
+
+  Patch* patches() { return listed ? listed : &only; }
 };
 
 }  // namespace
@@ -229,7 +231,7 @@ double total_weight(const TargetList& targets, int64_t rows) {
 size_t cross_entropy_scratch(const vmx_context& ctx, int64_t rows, int64_t cols, bool keeps, bool copies_weights,
                              int64_t list_entries) {
   return Scratch::sum(Scratch::need<Patch>(static_cast<size_t>(list_entries)),
-                      row_plan_bytes(RowPlan(ctx, rows, cols, keeps)),
+                      row_plan_bytes(RowPlan(ctx, rows, cols, keeps, keeps)),
                       Scratch::need<double>(static_cast<size_t>(rows)), Scratch::need<double>(static_cast<size_t>(rows)),
                       Scratch::need<float>(copies_weights ? static_cast<size_t>(cols) : 0));
 }
@@ -250,10 +252,15 @@ struct Run {
     const bool copies = call.options.class_weight.data && call.options.class_weight.stride != 1;
     const int64_t list_entries = grad && call.targets.is_list() ? call.targets.entries() : 0;
     const bool keeps = grad && !wanted(lse) && keeps_terms(x, call.options);
+    const Scores scores(call.ctx, x, call.options.softcap,
+                        Temperatures{call.options.temperature, call.options.temperature_stride}, false);
+    const vmx_matrix none{};
+    const RowWriter writer(call.ctx, scores, grad ? *grad : none);
     Scratch scratch(call.ctx, call.ws, cross_entropy_scratch(call.ctx, x.rows, x.cols, keeps, copies, list_entries));
-    Patch* patches = scratch.take<Patch>(static_cast<size_t>(list_entries));
-    RowPlan plan(call.ctx, x.rows, x.cols, keeps);
+    RowPlan plan(call.ctx, x.rows, x.cols, keeps, writer.defers());
+    plan.element_size = dtype_size(x.dtype);
     plan.take(scratch);
+    Patch* patches = scratch.take<Patch>(static_cast<size_t>(list_entries));
     double* losses = scratch.take<double>(static_cast<size_t>(x.rows));
     double* z_losses = scratch.take<double>(static_cast<size_t>(x.rows));
     float* copied = scratch.take<float>(copies ? static_cast<size_t>(x.cols) : 0);
@@ -273,10 +280,6 @@ struct Run {
     }
     const double weight = total_weight(call.targets, x.rows);
     const double mean = call.options.reduction == VMX_REDUCE_MEAN ? 1.0 / weight : 1.0;
-    const Scores scores(call.ctx, x, call.options.softcap,
-                        Temperatures{call.options.temperature, call.options.temperature_stride}, false);
-    const vmx_matrix none{};
-    const RowWriter writer(call.ctx, scores, grad ? *grad : none);
 
     for_each_row<RowState>(
         call.ctx, plan,
@@ -287,9 +290,9 @@ struct Run {
           s.given = wanted(lse) && take_lse(row, scores, s);
           s.upstream = grad_loss ? load_vector(*grad_loss, row) : upstream * mean;
         },
-        [&](int64_t row, RowState& s, int64_t c, int64_t n, float* kept, RowSum& into) {
+        [&](int64_t row, RowState& s, int64_t c, int64_t n, float* kept, const KeptWrite* behind, RowSum& into) {
           if (s.given) into.kept = false;
-          else scores.fold(row, s.temperature, c, n, s.row.skip, kept, into);
+          else scores.fold(row, s.temperature, c, n, s.row.skip, kept, behind, into);
         },
         [&](int64_t row, RowState& s) {
           finish_row(terms, row, s.temperature, s.sum, MatrixRow(scores, row, s.temperature, terms.class_weight), &s.row);
@@ -298,8 +301,20 @@ struct Run {
           if (out) report(row, s);
           if (grad) prepare(terms, scores, row, patches, s);
         },
+        [&](int64_t row, const RowState& s, const float* kept, KeptWrite* what) {
+          return grad && !s.gradient.filled && s.gradient.subtract == 0.0 && writer.deferred(row, s.scale, kept, what);
+        },
         [&](int64_t row, RowState& s, int64_t c, int64_t n, const float* kept) {
-          if (grad) write(writer, terms, row, s, c, n, kept);
+          if (!grad) return;
+          if (s.gradient.filled) {
+            fill_row(*grad, row, c, n, s.gradient.fill);
+          } else {
+            writer.gradient(row, s.temperature, c, n, s.scale, s.gradient.subtract == 0.0 ? nullptr : terms.class_weight,
+                            s.gradient.subtract, kept);
+          }
+        },
+        [&](int64_t row, RowState& s) {
+          if (grad) patch(terms, row, s);
         });
     if (out) {
       double total = 0, total_z = 0;
@@ -359,15 +374,15 @@ struct Run {
     if (s.gradient.filled) return;
     s.scale = make_row_scale(s.row.total, s.temperature, terms.f64, s.gradient.factor,
                              [&] { return scores.maximum(row, s.temperature); });
-    s.patches = call.targets.is_list() ? patches + call.targets.begin(row) : &s.only;
+    if (call.targets.is_list()) s.listed = patches + call.targets.begin(row);
     for (int64_t i = call.targets.begin(row); i < call.targets.end(row); ++i) {
       if (call.targets.ignored(i)) continue;
       const int64_t column = call.targets.id(i);
-      s.patches[s.patch_count++] = {column, i, call.targets.weight(i) * call.targets.class_weight(column)};
+      s.patches()[s.patch_count++] = {column, i, call.targets.weight(i) * call.targets.class_weight(column)};
     }
-    s.patch_count = join_equal(s.patches, s.patch_count);
+    s.patch_count = join_equal(s.patches(), s.patch_count);
     for (int64_t i = 0; i < s.patch_count; ++i) {
-      Patch& p = s.patches[i];
+      Patch& p = s.patches()[i];
       p.value = target_gradient(terms, s.temperature, s.row, s.upstream, p.column,
                                 scores.at(row, s.temperature, p.column), p.value);
       if (scores.softcap() > 0) p.value *= cap_factor(scores, row, p.column);
@@ -396,17 +411,9 @@ struct Run {
     return load_as_f64(factor, 0, compute_dtype(x.dtype));
   }
 
-  void write(const RowWriter& writer, const CrossEntropyTerms& terms, int64_t row, RowState& s, int64_t c, int64_t n,
-             const float* kept) const {
-    if (s.gradient.filled) {
-      fill_row(*grad, row, c, n, s.gradient.fill);
-      return;
-    }
-    writer.gradient(row, s.temperature, c, n, s.scale, s.gradient.subtract == 0.0 ? nullptr : terms.class_weight,
-                    s.gradient.subtract, kept);
+  void patch(const CrossEntropyTerms& terms, int64_t row, RowState& s) const {
     for (int64_t i = 0; i < s.patch_count; ++i) {
-      const Patch& p = s.patches[i];
-      if (p.column < c || p.column >= c + n) continue;
+      const Patch& p = s.patches()[i];
       double value = p.value;
       // The gradient is an f32 (f64 for f64 scores) before it is rounded to the output, and +0 below 2^-126.
       if (!terms.f64) {

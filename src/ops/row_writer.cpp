@@ -43,6 +43,11 @@ void RowWriter::write(int64_t row, const RowTemperature& t, int64_t c0, int64_t 
   });
 }
 
+bool RowWriter::deferred(int64_t row, const RowScale& scale, const float* kept, KeptWrite* what) const {
+  *what = {kept, element(y_, row, 0, dtype_size(y_.dtype)), 0.0f};
+  return kept_factor(scale, &what->factor);
+}
+
 // False if the terms do not serve this row.
 bool RowWriter::write_kept(int64_t row, int64_t c0, int64_t n, const RowScale& scale, const float* kept) const {
   float factor;

@@ -12,6 +12,10 @@ class RowWriter {
  public:
   RowWriter(const vmx_context& ctx, const Scores& scores, const vmx_matrix& y);
 
+  /// Whether rows may be written while the next one is folded: beyond the caches, and of the scores' dtype.
+  bool defers() const { return streaming_ && y_.col_stride == 1 && y_.dtype == VMX_F32 && scores_.matrix().dtype == VMX_F32; }
+  /// The whole row so, if it can be.
+  bool deferred(int64_t row, const RowScale& scale, const float* kept, KeptWrite* what) const;
   /// kept: the terms of the n columns, or NULL.
   void softmax(int64_t row, const RowTemperature& t, int64_t c, int64_t n, const RowScale& scale, const float* kept) const;
   void log_softmax(int64_t row, const RowTemperature& t, int64_t c, int64_t n, const RowShift& shift) const;

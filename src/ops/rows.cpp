@@ -86,16 +86,19 @@ void store_result(const vmx_vector& v, int64_t i, double value) {
 
 double load_vector(const vmx_vector& v, int64_t i) { return load_as_f64(v.data, i * v.stride, v.dtype); }
 
-RowPlan::RowPlan(const vmx_context& ctx, int64_t row_count, int64_t col_count, bool wants_kept)
+RowPlan::RowPlan(const vmx_context& ctx, int64_t row_count, int64_t col_count, bool wants_kept,
+                 bool wants_deferred)
     : rows(row_count),
       cols(col_count),
       split(splits_rows(ctx, row_count, col_count)),
       keeps(wants_kept && col_count > 0 && col_count <= kMostKept),
+      defers(false),
       at_once(split || col_count >= VMX_BLOCK ? 1 : std::min(kMostAtOnce, 2 * VMX_BLOCK / std::max<int64_t>(col_count, 1))),
       tasks(0),
       task_rows(col_count >= 32768 ? 1 : 32768 / std::max<int64_t>(col_count, 1)),
       workers(0) {
   tasks = (rows + task_rows - 1) / task_rows;
+  defers = keeps && wants_deferred && !split && at_once == 1;
   workers = std::max<int64_t>(1, std::min<int64_t>(tasks, has_threads(ctx) ? ctx.threads : 1));
 }
 

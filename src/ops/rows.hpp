@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 namespace vmx {
 
@@ -71,34 +72,46 @@ struct RowPlan {
   int64_t rows, cols;
   bool split;        // a row at a time, its segments side by side; else rows side by side
   bool keeps;        // terms are kept
+  bool defers;       // and a row is written while the next one is folded
   int64_t at_once;   // rows
   int64_t tasks, task_rows, workers;
+  int64_t element_size = 0;  // of the output, with defers
 
-  RowPlan(const vmx_context& ctx, int64_t row_count, int64_t col_count, bool wants_kept);
+  RowPlan(const vmx_context& ctx, int64_t row_count, int64_t col_count, bool wants_kept,
+          bool wants_deferred);
 
   int64_t segments() const { return segments_of(cols); }
   int64_t segment_cols(int64_t s) const { return (s + 1) * kSegment <= cols ? kSegment : cols - s * kSegment; }
   /// Distance of rows in what is kept.
   int64_t kept_ld() const { return (cols + 15) / 16 * 16; }
 
+  int64_t worker_kept() const { return kept_ld() * (defers ? 2 : at_once); }
+
   /// Taker: Scratch or PieceCounter.
   template <class Taker>
   void take(Taker& taker) {
     sums = taker.template take<RowSum>(split ? static_cast<size_t>(segments()) : 0);
-    kept = taker.template take<float>(keeps ? static_cast<size_t>(kept_ld() * at_once * (split ? 1 : workers)) : 0);
+    kept = taker.template take<float>(keeps ? static_cast<size_t>(worker_kept() * (split ? 1 : workers)) : 0);
   }
   RowSum* sums = nullptr;
   float* kept = nullptr;
 };
 size_t row_plan_bytes(RowPlan plan);
 
-/// For every row, with a State of its own, which is a RowSum and more: begin(row, state); fold(row, state, c, n, kept, into)
-/// over column segments, `into` being the state or a part to be merged into it, `kept` the place of the terms of column c
-/// (NULL: not wanted); finish(row, state); write(row, state, c, n, kept) over column segments, `kept` NULL unless all terms
-/// were kept. What the plan takes from the scratch has been taken.
-template <class State, class Begin, class Fold, class Finish, class Write>
+/// For every row, with a State of its own, which is a RowSum and more:
+///   begin(row, state)
+///   fold(row, state, c, n, kept, behind, into)  over column segments; into: the state, or a part to be merged into it; kept:
+///                                               where the terms of columns c to c + n go (NULL: not wanted); behind: the
+///                                               columns of an earlier row to be written meanwhile (NULL: none)
+///   finish(row, state)
+///   deferred(row, state, kept, what)            whether the row can be written so; then, in *what, from column 0 on
+///   write(row, state, c, n, kept)               over column segments; kept: NULL unless all terms were kept
+///   end(row, state)                             after all of it was written
+/// What the plan takes from the scratch has been taken.
+template <class State, class Begin, class Fold, class Finish, class Deferred, class Write, class End>
 void for_each_row(const vmx_context& ctx, const RowPlan& plan, Begin&& begin, Fold&& fold, Finish&& finish,
-                  Write&& write) {
+                  Deferred&& deferred, Write&& write, End&& end) {
+  static_assert(std::is_trivially_copyable_v<State>);
   const int64_t segments = plan.segments();
   const auto at = [](float* kept, int64_t s) { return kept ? kept + s * kSegment : nullptr; };
   const auto write_segment = [&](int64_t row, State& state, int64_t s, float* kept) {
@@ -110,7 +123,8 @@ void for_each_row(const vmx_context& ctx, const RowPlan& plan, Begin&& begin, Fo
       begin(row, state);
       parallel_for(ctx, segments, [&](int64_t s) {
         plan.sums[s] = RowSum{};
-        fold(row, state, s * kSegment, plan.segment_cols(s), at(plan.kept, s), plan.sums[s]);
+        fold(row, state, s * kSegment, plan.segment_cols(s), at(plan.kept, s), static_cast<const KeptWrite*>(nullptr),
+             plan.sums[s]);
       });
       for (int64_t s = 0; s < segments; ++s) {
         state.sum.merge(plan.sums[s].sum);
@@ -118,35 +132,68 @@ void for_each_row(const vmx_context& ctx, const RowPlan& plan, Begin&& begin, Fo
       }
       finish(row, state);
       parallel_for(ctx, segments, [&](int64_t s) { write_segment(row, state, s, plan.kept); });
+      end(row, state);
     }
     return;
   }
-  const auto do_rows = [&](int64_t first, int64_t end, float* kept) {
-    static_assert(std::is_trivially_destructible_v<State>);
+
+  const auto fold_row = [&](int64_t row, State& state, float* kept, const KeptWrite* behind, int64_t element_size) {
+    for (int64_t s = 0; s < segments; ++s) {
+      KeptWrite part;
+      if (behind) {
+        part = {behind->kept + s * kSegment, static_cast<char*>(behind->y) + s * kSegment * element_size, behind->factor};
+      }
+      fold(row, state, s * kSegment, plan.segment_cols(s), at(kept, s), behind ? &part : nullptr, static_cast<RowSum&>(state));
+    }
+  };
+  const auto write_row = [&](int64_t row, State& state, float* kept) {
+    for (int64_t s = 0; s < segments; ++s) write_segment(row, state, s, kept);
+    end(row, state);
+  };
+  const auto together = [&](int64_t first, int64_t last, float* kept) {
     alignas(State) unsigned char room[RowPlan::kMostAtOnce * sizeof(State)];
     State* const states = reinterpret_cast<State*>(room);
     const auto kept_of = [&](int64_t row) { return kept ? kept + (row - first) * plan.kept_ld() : nullptr; };
-    for (int64_t row = first; row < end; ++row) {
+    for (int64_t row = first; row < last; ++row) {
       State& state = *new (&states[row - first]) State;
       begin(row, state);
-      for (int64_t s = 0; s < segments; ++s) {
-        fold(row, state, s * kSegment, plan.segment_cols(s), at(kept_of(row), s), static_cast<RowSum&>(state));
-      }
+      fold_row(row, state, kept_of(row), nullptr, 0);
     }
-    for (int64_t row = first; row < end; ++row) finish(row, states[row - first]);
-    for (int64_t row = first; row < end; ++row) {
-      for (int64_t s = 0; s < segments; ++s) write_segment(row, states[row - first], s, kept_of(row));
-    }
+    for (int64_t row = first; row < last; ++row) finish(row, states[row - first]);
+    for (int64_t row = first; row < last; ++row) write_row(row, states[row - first], kept_of(row));
   };
   Items tasks(plan.tasks);
   parallel_for(ctx, plan.workers, [&](int64_t worker) {
-    float* const kept = plan.keeps ? plan.kept + worker * plan.at_once * plan.kept_ld() : nullptr;
+    float* const kept = plan.keeps ? plan.kept + worker * plan.worker_kept() : nullptr;
+    if (!plan.defers) {
+      for (int64_t task; tasks.take(&task);) {
+        const int64_t last = std::min(plan.rows, (task + 1) * plan.task_rows);
+        for (int64_t row = task * plan.task_rows; row < last; row += plan.at_once) {
+          together(row, std::min(last, row + plan.at_once), kept);
+        }
+      }
+      return;
+    }
+    State earlier;
+    int64_t earlier_row = -1;
+    float *own = kept, *other = kept + plan.kept_ld();
     for (int64_t task; tasks.take(&task);) {
-      const int64_t end = std::min(plan.rows, (task + 1) * plan.task_rows);
-      for (int64_t row = task * plan.task_rows; row < end; row += plan.at_once) {
-        do_rows(row, std::min(end, row + plan.at_once), kept);
+      const int64_t last = std::min(plan.rows, (task + 1) * plan.task_rows);
+      for (int64_t row = task * plan.task_rows; row < last; ++row) {
+        State state;
+        begin(row, state);
+        KeptWrite what;
+        const bool beside = earlier_row >= 0 && earlier.kept && deferred(earlier_row, earlier, other, &what);
+        if (earlier_row >= 0 && !beside) write_row(earlier_row, earlier, other);
+        fold_row(row, state, own, beside ? &what : nullptr, plan.element_size);
+        if (beside) end(earlier_row, earlier);
+        finish(row, state);
+        earlier = state;
+        earlier_row = row;
+        std::swap(own, other);
       }
     }
+    if (earlier_row >= 0) write_row(earlier_row, earlier, other);
   });
 }
 

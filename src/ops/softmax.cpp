@@ -47,7 +47,7 @@ LseSum sum_of_lse(double lse) {
 }  // namespace
 
 size_t softmax_scratch(const vmx_context& ctx, int64_t rows, int64_t cols, bool keeps) {
-  return row_plan_bytes(RowPlan(ctx, rows, cols, keeps));
+  return row_plan_bytes(RowPlan(ctx, rows, cols, keeps, keeps));
 }
 
 size_t softmax_backward_scratch(const vmx_context& ctx, int64_t rows, int64_t cols) {
@@ -57,19 +57,20 @@ size_t softmax_backward_scratch(const vmx_context& ctx, int64_t rows, int64_t co
 
 void logsumexp(const SoftmaxCall& call, const vmx_vector& lse, uint32_t* row_flags) {
   const Scores scores(call.ctx, call.x, 0.0, call.temperature, (call.flags & VMX_PRECISE) != 0);
-  RowPlan plan(call.ctx, call.x.rows, call.x.cols, false);
+  RowPlan plan(call.ctx, call.x.rows, call.x.cols, false, false);
   Scratch scratch(call.ctx, call.ws, row_plan_bytes(plan));
   plan.take(scratch);
   for_each_row<RowState>(
       call.ctx, plan, [&](int64_t row, RowState& s) { scores.begin(row, &s.temperature); },
-      [&](int64_t row, RowState& s, int64_t c, int64_t n, float*, RowSum& into) {
-        scores.fold(row, s.temperature, c, n, -1, nullptr, into);
+      [&](int64_t row, RowState& s, int64_t c, int64_t n, float*, const KeptWrite*, RowSum& into) {
+        scores.fold(row, s.temperature, c, n, -1, nullptr, nullptr, into);
       },
       [&](int64_t row, RowState& s) {
         store_result(lse, row, reported_lse(s.sum, s.temperature));
         if (row_flags) row_flags[row] = row_flags_of(s.sum);
       },
-      [](int64_t, RowState&, int64_t, int64_t, const float*) {});
+      [](int64_t, const RowState&, const float*, KeptWrite*) { return false; },
+      [](int64_t, RowState&, int64_t, int64_t, const float*) {}, [](int64_t, RowState&) {});
 }
 
 void softmax(const SoftmaxCall& call, const vmx_matrix& y, const vmx_vector* lse, uint32_t* row_flags,
@@ -77,10 +78,11 @@ void softmax(const SoftmaxCall& call, const vmx_matrix& y, const vmx_vector* lse
   const bool precise = (call.flags & VMX_PRECISE) != 0, zero_masked = (call.flags & VMX_ZERO_MASKED) != 0;
   const bool f64 = call.x.dtype == VMX_F64;
   const Scores scores(call.ctx, call.x, 0.0, call.temperature, precise);
-  RowPlan plan(call.ctx, call.x.rows, call.x.cols, !logarithm && !precise && !f64);
+  const RowWriter writer(call.ctx, scores, y);
+  RowPlan plan(call.ctx, call.x.rows, call.x.cols, !logarithm && !precise && !f64, writer.defers());
+  plan.element_size = dtype_size(y.dtype);
   Scratch scratch(call.ctx, call.ws, row_plan_bytes(plan));
   plan.take(scratch);
-  const RowWriter writer(call.ctx, scores, y);
   for_each_row<RowState>(
       call.ctx, plan,
       [&](int64_t row, RowState& s) {
@@ -90,8 +92,8 @@ void softmax(const SoftmaxCall& call, const vmx_matrix& y, const vmx_vector* lse
         s.max = scores.maximum(row, s.temperature);
         if (s.max > -kInf && s.max < kInf) s.skip = scores.find(row, s.temperature, s.max);
       },
-      [&](int64_t row, RowState& s, int64_t c, int64_t n, float* kept, RowSum& into) {
-        scores.fold(row, s.temperature, c, n, s.skip, kept, into);
+      [&](int64_t row, RowState& s, int64_t c, int64_t n, float* kept, const KeptWrite* behind, RowSum& into) {
+        scores.fold(row, s.temperature, c, n, s.skip, kept, behind, into);
       },
       [&](int64_t row, RowState& s) {
         LseSum whole = s.sum;
@@ -114,6 +116,9 @@ void softmax(const SoftmaxCall& call, const vmx_matrix& y, const vmx_vector* lse
           s.shift = make_row_shift(value, s.sum, s.temperature, f64, max, s.skip >= 0);
         }
       },
+      [&](int64_t row, const RowState& s, const float* kept, KeptWrite* what) {
+        return !s.filled && writer.deferred(row, s.scale, kept, what);
+      },
       [&](int64_t row, RowState& s, int64_t c, int64_t n, const float* kept) {
         if (s.filled) {
           fill_row(y, row, c, n, s.fill);
@@ -122,30 +127,32 @@ void softmax(const SoftmaxCall& call, const vmx_matrix& y, const vmx_vector* lse
         } else {
           writer.softmax(row, s.temperature, c, n, s.scale, kept);
         }
-      });
+      },
+      [](int64_t, RowState&) {});
 }
 
 void logsumexp_backward(const SoftmaxCall& call, const vmx_vector* lse, const vmx_vector& grad_lse,
                         const vmx_matrix& grad_x) {
   const bool f64 = call.x.dtype == VMX_F64;
   const Scores scores(call.ctx, call.x, 0.0, call.temperature, false);
-  RowPlan plan(call.ctx, call.x.rows, call.x.cols, !wanted(lse) && !f64);
+  const RowWriter writer(call.ctx, scores, grad_x);
+  RowPlan plan(call.ctx, call.x.rows, call.x.cols, !wanted(lse) && !f64, writer.defers());
+  plan.element_size = dtype_size(grad_x.dtype);
   Scratch scratch(call.ctx, call.ws, row_plan_bytes(plan));
   plan.take(scratch);
-  const RowWriter writer(call.ctx, scores, grad_x);
   const auto given = [&](const RowTemperature& t) { return wanted(lse) && t.mode == TemperatureMode::plain; };
   for_each_row<RowState>(
       call.ctx, plan, [&](int64_t row, RowState& s) { scores.begin(row, &s.temperature); },
-      [&](int64_t row, RowState& s, int64_t c, int64_t n, float* kept, RowSum& into) {
+      [&](int64_t row, RowState& s, int64_t c, int64_t n, float* kept, const KeptWrite* behind, RowSum& into) {
         if (given(s.temperature)) into.kept = false;
-        else scores.fold(row, s.temperature, c, n, -1, kept, into);
+        else scores.fold(row, s.temperature, c, n, -1, kept, behind, into);
       },
       [&](int64_t row, RowState& s) {
         if (given(s.temperature)) {
           const double value = load_vector(*lse, row);
           // Beyond this the f32 reference says too little: fold.
           if (value > -0x1p16 && value < 0x1p16) s.sum = sum_of_lse(value);
-          else scores.fold(row, s.temperature, 0, call.x.cols, -1, nullptr, s);
+          else scores.fold(row, s.temperature, 0, call.x.cols, -1, nullptr, nullptr, s);
         }
         s.flags = row_flags_of(s.sum);
         if (s.flags) {
@@ -162,10 +169,14 @@ void logsumexp_backward(const SoftmaxCall& call, const vmx_vector* lse, const vm
         s.scale = make_row_scale(s.sum, s.temperature, f64, factor,
                                  [&] { return scores.maximum(row, s.temperature); });
       },
+      [&](int64_t row, const RowState& s, const float* kept, KeptWrite* what) {
+        return !s.filled && writer.deferred(row, s.scale, kept, what);
+      },
       [&](int64_t row, RowState& s, int64_t c, int64_t n, const float* kept) {
         if (s.filled) fill_row(grad_x, row, c, n, s.fill);
         else writer.softmax(row, s.temperature, c, n, s.scale, kept);
-      });
+      },
+      [](int64_t, RowState&) {});
 }
 
 void softmax_backward(const SoftmaxCall& call, const vmx_matrix& grad_y, const vmx_matrix& grad_x, bool logarithm) {

@@ -3,6 +3,7 @@
 // VMX_TARGET_<NAME>. Every kernel works on 64 virtual lanes; a register holds kW (f32) or kWD (f64) of them.
 //
 // Each operation has one exact result (IEEE, round to nearest even), so kernels give the same bits for any width:
+//   stream            a non-temporal store of two registers; store has a form for two also
 //   load / store      f32, f64; bf16 and f16 are widened exactly and rounded to nearest even
 //   add sub mul       IEEE;  fma: one rounding, in the scalar target too
 //   min_or_b, max_or_b  a < b ? a : b,  a > b ? a : b: b when unordered, and for +-0 (the order of minps and maxps)

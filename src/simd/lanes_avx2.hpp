@@ -28,22 +28,54 @@ inline D load(const double* p) { return D(_mm256_loadu_pd(p)); }
 
 inline void store(float* p, F a) { _mm256_storeu_ps(p, a); }
 inline void store(double* p, D a) { _mm256_storeu_pd(p, a); }
-inline void store(f16* p, F a) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
-}
-inline void store(bf16* p, F a) {
+// The upper halves, rounded to nearest even, in the lower halves of the lanes.
+inline __m256i rounded_to_bf16(F a) {
   const __m256i bits = _mm256_castps_si256(a);
   const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
   const __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff))), 16);
   const __m256i quiet = _mm256_or_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(0x40));
-  const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q));
-  const __m256i wide = _mm256_blendv_epi8(rounded, quiet, nan);
+  return _mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)));
+}
+inline void store(f16* p, F a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+}
+inline void store(bf16* p, F a) {
+  const __m256i wide = rounded_to_bf16(a);
   const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(wide, wide), 0x08);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
 }
-// The caller sees to 32-byte alignment.
-inline void stream(float* p, F a) { _mm256_stream_ps(p, a); }
-inline void stream(double* p, D a) { _mm256_stream_pd(p, a); }
+// Two registers side by side in one of halves.
+inline __m256i narrowed(const f16*, F a, F b) {
+  return _mm256_set_m128i(_mm256_cvtps_ph(b, _MM_FROUND_TO_NEAREST_INT), _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+}
+inline __m256i narrowed(const bf16*, F a, F b) {
+  return _mm256_permute4x64_epi64(_mm256_packus_epi32(rounded_to_bf16(a), rounded_to_bf16(b)), 0xd8);
+}
+inline void store(float* p, F a, F b) {
+  store(p, a);
+  store(p + kW, b);
+}
+inline void store(double* p, D a, D b) {
+  store(p, a);
+  store(p + kWD, b);
+}
+template <class Half>
+inline void store(Half* p, F a, F b) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrowed(p, a, b));
+}
+// Non-temporal stores of two registers, side by side; the caller sees to 64-byte alignment.
+inline void stream(float* p, F a, F b) {
+  _mm256_stream_ps(p, a);
+  _mm256_stream_ps(p + kW, b);
+}
+inline void stream(double* p, D a, D b) {
+  _mm256_stream_pd(p, a);
+  _mm256_stream_pd(p + kWD, b);
+}
+template <class Half>
+inline void stream(Half* p, F a, F b) {
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), narrowed(p, a, b));
+}
 inline void stream_fence() { _mm_sfence(); }
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 

@@ -27,20 +27,49 @@ inline D load(const double* p) { return D(_mm512_loadu_pd(p)); }
 
 inline void store(float* p, F a) { _mm512_storeu_ps(p, a); }
 inline void store(double* p, D a) { _mm512_storeu_pd(p, a); }
-inline void store(f16* p, F a) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
-}
-inline void store(bf16* p, F a) {
+inline __m256i narrowed(const f16*, F a) { return _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT); }
+inline __m256i narrowed(const bf16*, F a) {
   const __m512i bits = _mm512_castps_si512(a);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
   const __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
   const __m512i quiet = _mm512_or_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(0x40));
   const __mmask16 nan = _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_mask_mov_epi32(rounded, nan, quiet)));
+  return _mm512_cvtepi32_epi16(_mm512_mask_mov_epi32(rounded, nan, quiet));
 }
-// The caller sees to 64-byte alignment.
-inline void stream(float* p, F a) { _mm512_stream_ps(p, a); }
-inline void stream(double* p, D a) { _mm512_stream_pd(p, a); }
+template <class Half>
+inline void store(Half* p, F a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrowed(p, a));
+}
+// Two registers side by side.
+template <class Half>
+inline __m512i narrowed(const Half* p, F a, F b) {
+  return _mm512_inserti64x4(_mm512_castsi256_si512(narrowed(p, a)), narrowed(p, b), 1);
+}
+inline void store(float* p, F a, F b) {
+  store(p, a);
+  store(p + kW, b);
+}
+inline void store(double* p, D a, D b) {
+  store(p, a);
+  store(p + kWD, b);
+}
+template <class Half>
+inline void store(Half* p, F a, F b) {
+  _mm512_storeu_si512(p, narrowed(p, a, b));
+}
+// Non-temporal stores of two registers, side by side; the caller sees to 64-byte alignment.
+inline void stream(float* p, F a, F b) {
+  _mm512_stream_ps(p, a);
+  _mm512_stream_ps(p + kW, b);
+}
+inline void stream(double* p, D a, D b) {
+  _mm512_stream_pd(p, a);
+  _mm512_stream_pd(p + kWD, b);
+}
+template <class Half>
+inline void stream(Half* p, F a, F b) {
+  _mm512_stream_si512(reinterpret_cast<__m512i*>(p), narrowed(p, a, b));
+}
 inline void stream_fence() { _mm_sfence(); }
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 

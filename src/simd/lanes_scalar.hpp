@@ -69,8 +69,13 @@ inline void store(bf16* p, F a) {
 inline void store(f16* p, F a) {
   for (int i = 0; i < kW; ++i) p[i].bits = f32_to_f16(a.v[i]);
 }
-inline void stream(float* p, F a) { store(p, a); }
-inline void stream(double* p, D a) { store(p, a); }
+template <class T, class V>
+inline void store(T* p, V a, V b) {
+  store(p, a);
+  store(p + sizeof(V) / sizeof(b.v[0]), b);
+}
+template <class T, class V>
+inline void stream(T* p, V a, V b) { store(p, a, b); }
 inline void stream_fence() {}
 inline void prefetch(const void* p) { __builtin_prefetch(p); }
 

@@ -33,10 +33,10 @@ inline bool kept_factor(const RowScale& row, float* factor) {
 }
 
 /// A row whose terms were kept and are to be written, y = kept * factor, while the next one is folded: its non-temporal stores
-/// then go to memory beside arithmetic. As many columns as are folded, of their dtype.
+/// then go to memory beside arithmetic. As many columns as are folded.
 struct KeptWrite {
   const float* kept;
-  void* y;
+  float* y;
   float factor;
 };
 

@@ -16,11 +16,10 @@ inline void scale_kept(const float* kept, T* y, int64_t n, float factor, bool st
 }
 
 /// Writes a row by quads that the fold of another one calls for, with non-temporal stores.
-template <class T>
 class WriteBehind {
  public:
   WriteBehind(const KeptWrite& what, int64_t n)
-      : kept_(what.kept), y_(static_cast<T*>(what.y)), n_(n), next_(until_aligned(y_)), factor_(what.factor), by_(factor_) {
+      : kept_(what.kept), y_(what.y), n_(n), next_(until_aligned(y_)), factor_(what.factor), by_(factor_) {
     if (next_ > n_) next_ = n_;
     scale_kept(kept_, y_, next_, factor_, false);
   }
@@ -42,7 +41,7 @@ class WriteBehind {
 
  private:
   const float* kept_;
-  T* y_;
+  float* y_;
   int64_t n_, next_;
   float factor_;
   F by_;

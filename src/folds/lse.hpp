@@ -47,12 +47,12 @@ inline double sum_block(const T* x, int64_t n, int64_t skip, const ExpSum<kTwoSt
     for (size_t line = 0; line < kQuad * sizeof(T); line += 64)
       prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(quad) + 8192 + line));
     float* const to = !kKeep ? nullptr : have == kQuad ? kept + first : staged;
-    const auto term = [&](int i) {
+    const auto term = [&](int i) __attribute__((always_inline)) {
       const F value = e(load(quad + i), &highest);
       if constexpr (kKeep) store(to + i, where_greater(as_int(value), least, value));
       return value;
     };
-    const auto add = [&](int g) {
+    const auto add = [&](int g) __attribute__((always_inline)) {
       const F pair = (term(g) + term(g + kLanes)) + (term(g + 2 * kLanes) + term(g + 3 * kLanes));
       store(lanes + g, load(lanes + g) + pair);
     };
@@ -281,18 +281,21 @@ inline void lse_fold(const T* x, int64_t n, int64_t skip, const ExpParams& param
 }
 
 /// The same; the terms stay, times 2^kKeptExponent, in kept[0 .. n): false if they do not, because a block took another tier.
-/// behind: NULL, or n columns of another row to be written meanwhile.
+/// behind: NULL, or n columns of another row to be written meanwhile; NULL for bf16 and f16, where it is arithmetic that takes
+/// the time.
 template <class T>
 inline bool lse_fold_keep(const T* x, int64_t n, int64_t skip, const ExpParams& params, float* kept,
                           const KeptWrite* behind, LseSum& sum) {
-  if (!behind) {
-    WriteNothing nothing;
-    return fold_blocks<true>(x, n, skip, params, kept, nothing, sum);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (behind) {
+      WriteBehind writer(*behind, n);
+      const bool all = fold_blocks<true>(x, n, skip, params, kept, writer, sum);
+      writer.finish();
+      return all;
+    }
   }
-  WriteBehind<T> writer(*behind, n);
-  const bool all = fold_blocks<true>(x, n, skip, params, kept, writer, sum);
-  writer.finish();
-  return all;
+  WriteNothing nothing;
+  return fold_blocks<true>(x, n, skip, params, kept, nothing, sum);
 }
 
 }  // namespace

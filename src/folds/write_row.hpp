@@ -47,12 +47,12 @@ template <class From, class T, class Value>
 inline void write_row(const From* x, T* y, int64_t n, bool streaming, const Value& value) {
   using V = typename Register<T>::type;
   constexpr int width = Register<T>::width, stride = kSideBySide * width;
-  const auto one = [&](const From* from, T* to) {
+  const auto one = [&](const From* from, T* to) __attribute__((always_inline)) {
     V v[1] = {load(from)};
     value.apply(v);
     store(to, v[0]);
   };
-  const auto several = [&](const From* from, V (&v)[kSideBySide]) {
+  const auto several = [&](const From* from, V (&v)[kSideBySide]) __attribute__((always_inline)) {
 #pragma GCC unroll 8
     for (int i = 0; i < kSideBySide; ++i) v[i] = load(from + i * width);
     value.apply(v);

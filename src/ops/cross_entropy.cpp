@@ -258,7 +258,6 @@ struct Run {
     const RowWriter writer(call.ctx, scores, grad ? *grad : none);
     Scratch scratch(call.ctx, call.ws, cross_entropy_scratch(call.ctx, x.rows, x.cols, keeps, copies, list_entries));
     RowPlan plan(call.ctx, x.rows, x.cols, keeps, writer.defers());
-    plan.element_size = dtype_size(x.dtype);
     plan.take(scratch);
     Patch* patches = scratch.take<Patch>(static_cast<size_t>(list_entries));
     double* losses = scratch.take<double>(static_cast<size_t>(x.rows));

@@ -44,7 +44,7 @@ void RowWriter::write(int64_t row, const RowTemperature& t, int64_t c0, int64_t 
 }
 
 bool RowWriter::deferred(int64_t row, const RowScale& scale, const float* kept, KeptWrite* what) const {
-  *what = {kept, element(y_, row, 0, dtype_size(y_.dtype)), 0.0f};
+  *what = {kept, static_cast<float*>(y_.data) + row * y_.row_stride, 0.0f};
   return kept_factor(scale, &what->factor);
 }
 

@@ -12,7 +12,7 @@ class RowWriter {
  public:
   RowWriter(const vmx_context& ctx, const Scores& scores, const vmx_matrix& y);
 
-  /// Whether rows may be written while the next one is folded: beyond the caches, and of the scores' dtype.
+  /// Whether rows may be written while the next one is folded: f32, and beyond the caches.
   bool defers() const { return streaming_ && y_.col_stride == 1 && y_.dtype == VMX_F32 && scores_.matrix().dtype == VMX_F32; }
   /// The whole row so, if it can be.
   bool deferred(int64_t row, const RowScale& scale, const float* kept, KeptWrite* what) const;

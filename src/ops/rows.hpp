@@ -75,7 +75,6 @@ struct RowPlan {
   bool defers;       // and a row is written while the next one is folded
   int64_t at_once;   // rows
   int64_t tasks, task_rows, workers;
-  int64_t element_size = 0;  // of the output, with defers
 
   RowPlan(const vmx_context& ctx, int64_t row_count, int64_t col_count, bool wants_kept,
           bool wants_deferred);
@@ -137,12 +136,10 @@ void for_each_row(const vmx_context& ctx, const RowPlan& plan, Begin&& begin, Fo
     return;
   }
 
-  const auto fold_row = [&](int64_t row, State& state, float* kept, const KeptWrite* behind, int64_t element_size) {
+  const auto fold_row = [&](int64_t row, State& state, float* kept, const KeptWrite* behind) {
     for (int64_t s = 0; s < segments; ++s) {
       KeptWrite part;
-      if (behind) {
-        part = {behind->kept + s * kSegment, static_cast<char*>(behind->y) + s * kSegment * element_size, behind->factor};
-      }
+      if (behind) part = {behind->kept + s * kSegment, behind->y + s * kSegment, behind->factor};
       fold(row, state, s * kSegment, plan.segment_cols(s), at(kept, s), behind ? &part : nullptr, static_cast<RowSum&>(state));
     }
   };
@@ -157,7 +154,7 @@ void for_each_row(const vmx_context& ctx, const RowPlan& plan, Begin&& begin, Fo
     for (int64_t row = first; row < last; ++row) {
       State& state = *new (&states[row - first]) State;
       begin(row, state);
-      fold_row(row, state, kept_of(row), nullptr, 0);
+      fold_row(row, state, kept_of(row), nullptr);
     }
     for (int64_t row = first; row < last; ++row) finish(row, states[row - first]);
     for (int64_t row = first; row < last; ++row) write_row(row, states[row - first], kept_of(row));
@@ -185,7 +182,7 @@ void for_each_row(const vmx_context& ctx, const RowPlan& plan, Begin&& begin, Fo
         KeptWrite what;
         const bool beside = earlier_row >= 0 && earlier.kept && deferred(earlier_row, earlier, other, &what);
         if (earlier_row >= 0 && !beside) write_row(earlier_row, earlier, other);
-        fold_row(row, state, own, beside ? &what : nullptr, plan.element_size);
+        fold_row(row, state, own, beside ? &what : nullptr);
         if (beside) end(earlier_row, earlier);
         finish(row, state);
         earlier = state;

@@ -75,17 +75,16 @@ double Scores::at(int64_t row, const RowTemperature& t, int64_t c) const {
 void Scores::fold(int64_t row, const RowTemperature& t, int64_t c0, int64_t n, int64_t skip, float* kept,
                   const KeptWrite* behind, RowSum& into) const {
   const Kernels& k = kernels(t);
-  const int64_t size = dtype_size(x_.dtype);
   if (!kept || !k.lse_fold_keep) into.kept = false;
   for_each_run(row, t, c0, n, [&](const void* x, int64_t c, int64_t count) {
     const int64_t skipped = skip >= c && skip < c + count ? skip - c : -1;
     KeptWrite part;
-    if (behind) part = {behind->kept + (c - c0), static_cast<char*>(behind->y) + (c - c0) * size, behind->factor};
+    if (behind) part = {behind->kept + (c - c0), behind->y + (c - c0), behind->factor};
     if (into.kept) {
       k.lse_fold_keep(x, count, skipped, t.params, kept + (c - c0), behind ? &part : nullptr, into.sum, into.kept);
       return;
     }
-    if (behind) kernels_of(*ctx_.kernels, x_.dtype).scale_kept(part.kept, part.y, count, part.factor, true);
+    if (behind) ctx_.kernels->f32.scale_kept(part.kept, part.y, count, part.factor, true);
     k.lse_fold(x, count, skipped, t.params, into.sum);
   });
 }

@@ -61,7 +61,7 @@ class Scores {
   /// One score as f64, as the kernels see it, before division by T.
   double at(int64_t row, const RowTemperature& t, int64_t c) const;
   /// The fold of [c0, c0 + n), without column skip (-1: none), into into.sum. kept: NULL, or where the n terms go;
-  /// into.kept becomes false if they do not. behind: NULL, or as many columns of the scores' dtype to be written meanwhile.
+  /// into.kept becomes false if they do not. behind: NULL, or as many columns to be written meanwhile.
   void fold(int64_t row, const RowTemperature& t, int64_t c0, int64_t n, int64_t skip, float* kept, const KeptWrite* behind,
             RowSum& into) const;
   /// The maximum of the row's staged scores; -inf if there is none.

@@ -80,7 +80,6 @@ void softmax(const SoftmaxCall& call, const vmx_matrix& y, const vmx_vector* lse
   const Scores scores(call.ctx, call.x, 0.0, call.temperature, precise);
   const RowWriter writer(call.ctx, scores, y);
   RowPlan plan(call.ctx, call.x.rows, call.x.cols, !logarithm && !precise && !f64, writer.defers());
-  plan.element_size = dtype_size(y.dtype);
   Scratch scratch(call.ctx, call.ws, row_plan_bytes(plan));
   plan.take(scratch);
   for_each_row<RowState>(
@@ -137,7 +136,6 @@ void logsumexp_backward(const SoftmaxCall& call, const vmx_vector* lse, const vm
   const Scores scores(call.ctx, call.x, 0.0, call.temperature, false);
   const RowWriter writer(call.ctx, scores, grad_x);
   RowPlan plan(call.ctx, call.x.rows, call.x.cols, !wanted(lse) && !f64, writer.defers());
-  plan.element_size = dtype_size(grad_x.dtype);
   Scratch scratch(call.ctx, call.ws, row_plan_bytes(plan));
   plan.take(scratch);
   const auto given = [&](const RowTemperature& t) { return wanted(lse) && t.mode == TemperatureMode::plain; };

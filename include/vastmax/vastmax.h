@@ -21,8 +21,8 @@
  *     alignment and stride, and for shards cut at multiples of VMX_BLOCK. (The linear source has its own, narrower
  *     promise, told at vmx_linear.)
  *   - -inf is a mask: probability and gradient exactly 0. NaN or +inf in a row give NaN as told at each function.
- *   - The floating-point environment is neither changed nor relied on: results are the same under FTZ and DAZ for
- *     f32, bf16 and f16 scores.
+ *   - The floating-point environment is neither changed nor relied on: results are the same under any rounding
+ *     mode, FTZ and DAZ; no exception traps, and no flag of one is left behind. Callbacks run under the caller's.
  *   - Sizes: 0 rows are fine. cols is at most VMX_MAX_COLS.
  */
 #ifndef VASTMAX_VASTMAX_H

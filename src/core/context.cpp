@@ -137,6 +137,7 @@ void* allocate(const vmx_context& ctx, size_t bytes) {
   void* memory = nullptr;
   if (ctx.alloc) {
     try {
+      const FpModeScope scope(ApiCall::caller_mode());
       memory = ctx.alloc(ctx.alloc_user, bytes, kAlignment);
     } catch (...) {
       throw CallbackError("alloc threw");
@@ -157,6 +158,7 @@ void* allocate(const vmx_context& ctx, size_t bytes) {
 void release(const vmx_context& ctx, void* memory, size_t bytes) noexcept {
   if (!memory) return;
   if (ctx.free) {
+    const FpModeScope scope(ApiCall::caller_mode());
     ctx.free(ctx.alloc_user, memory, rounded(bytes), kAlignment);
   } else {
 #if defined(_WIN32)

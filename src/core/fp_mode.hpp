@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rounding mode, FTZ and DAZ of a thread. A task runs under those of the thread that made the call, whichever
-// thread takes it: else results could depend on the number of threads.
+// Rounding mode, FTZ, DAZ and exception masks of a thread. A call computes under the standard ones, whatever its caller
+// has set, and leaves all as it was. A task runs under those of its call, whichever thread takes it.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,11 @@ struct FpMode {
     return {};
 #endif
   }
+  // To nearest, subnormals kept, all exceptions masked: what every process starts with.
+  static constexpr FpMode standard() noexcept { return {0x1f80}; }
 };
 
+// Also puts back the flags of exceptions as they were.
 class FpModeScope {
  public:
 #if defined(__SSE2__)

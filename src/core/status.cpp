@@ -11,14 +11,14 @@ namespace {
 
 constexpr size_t kMessageSize = 512;
 thread_local char message[kMessageSize];
-thread_local const char* api_function = nullptr;
+thread_local const ApiCall* current_call = nullptr;
 
 }  // namespace
 
 vmx_status fail(vmx_status code, const char* format, ...) noexcept {
   size_t length = 0;
-  if (api_function) {
-    const int written = std::snprintf(message, kMessageSize, "%s: ", api_function);
+  if (current_call) {
+    const int written = std::snprintf(message, kMessageSize, "%s: ", current_call->function());
     length = written > 0 ? std::min(static_cast<size_t>(written), kMessageSize - 1) : 0;
   }
   va_list arguments;
@@ -57,8 +57,12 @@ const char* status_string(vmx_status status) noexcept {
   }
 }
 
-ApiCall::ApiCall(const char* function) noexcept : outer_(api_function) { api_function = function; }
-ApiCall::~ApiCall() { api_function = outer_; }
+ApiCall::ApiCall(const char* function) noexcept : function_(function), outer_(current_call) { current_call = this; }
+ApiCall::~ApiCall() { current_call = outer_; }
+
+FpMode ApiCall::caller_mode() noexcept {
+  return current_call ? current_call->caller_mode_ : FpMode::of_this_thread();
+}
 
 CallbackError::CallbackError(const char* format, ...) noexcept {
   va_list arguments;

@@ -4,6 +4,8 @@
 
 #include <vastmax/vastmax.h>
 
+#include "core/fp_mode.hpp"
+
 #include <cstddef>
 #include <exception>
 #include <new>
@@ -19,8 +21,8 @@ size_t last_error(char* buf, size_t size) noexcept;
 
 const char* status_string(vmx_status status) noexcept;
 
-// First line of each entry point: remembers its name for messages. The name must live for
-// ever (__func__ does).
+// First line of each entry point: remembers its name for messages, and computes under the standard floating-point
+// environment. The name must live for ever (__func__ does).
 class ApiCall {
  public:
   explicit ApiCall(const char* function) noexcept;
@@ -28,8 +30,16 @@ class ApiCall {
   ApiCall(const ApiCall&) = delete;
   ApiCall& operator=(const ApiCall&) = delete;
 
+  // What the caller of this thread's call computes under: callbacks are run so. Outside of calls: the thread's.
+  static FpMode caller_mode() noexcept;
+
+  const char* function() const noexcept { return function_; }
+
  private:
-  const char* outer_;
+  const FpMode caller_mode_ = FpMode::of_this_thread();
+  const FpModeScope scope_{FpMode::standard()};
+  const char* const function_;
+  const ApiCall* const outer_;
 };
 
 // A caller's callback broke its contract. The text is kept inside, so that throwing allocates no string.

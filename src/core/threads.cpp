@@ -264,6 +264,7 @@ void run_by_callback(vmx_parallel_for parallel_for, void* user, int64_t n, Task 
   int32_t result = 0;
   bool threw = false;
   try {
+    const FpModeScope scope(ApiCall::caller_mode());  // a host's scheduler may run other work of the host's meanwhile
     result = parallel_for(user, n, run_callback_task, &job);
   } catch (...) {
     threw = true;

@@ -51,7 +51,7 @@ template <class T, class Function>
 inline void write_pairs(const T* y, const T* g, T* out, int64_t n, Function&& f) {
   constexpr int width = Register<T>::width;
   const auto step = [&](const T* from_y, const T* from_g, T* to) {
-    store_wide(to, [&](int i) { return f(load_wide(from_y + i), load_wide(from_g + i)); });
+    store_wide(to, [&](int i) { return one_nan(f(load_wide(from_y + i), load_wide(from_g + i))); });
   };
   int64_t c = 0;
   for (; c + width <= n; c += width) step(y + c, g + c, out + c);

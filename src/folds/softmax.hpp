@@ -11,6 +11,10 @@
 namespace vmx {
 namespace {
 
+// Which of two NaNs an operation hands on, and the sign of a new one, differ between instructions and compilers. What is
+// written is one and the same.
+inline D one_nan(D a) { return select_at_least(a, D(-__builtin_inf()), a, D(__builtin_nan(""))); }
+
 // Stores one register of T from f(index of the first lane) in f64 lanes. All of it is read before the store: x may be y.
 template <class T, class Function>
 inline void store_wide(T* y, Function&& f) {
@@ -82,7 +86,7 @@ inline void gradient_write(const T* x, T* y, int64_t n, const ExpParams& params,
     write_weighted(x, y, n, weight, [&](const T* from, T* to, const float* w) {
       store_wide(to, [&](int i) {
         const D z = load_wide(from + i);
-        return where_at_least(z, lowest, exponential(z) * scale - (w ? minus * load_wide(w + i) : minus));
+        return one_nan(where_at_least(z, lowest, exponential(z) * scale - (w ? minus * load_wide(w + i) : minus)));
       });
     });
   };

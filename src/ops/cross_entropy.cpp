@@ -321,10 +321,9 @@ struct Run {
         total += losses[row] + z_losses[row];
         total_z += z_losses[row];
       }
-      if (out->total) *out->total = call.options.reduction == VMX_REDUCE_MEAN ? total / weight : total;
-      if (out->total_z_loss) {
-        *out->total_z_loss = call.options.reduction == VMX_REDUCE_MEAN ? total_z / weight : total_z;
-      }
+      const double divisor = call.options.reduction == VMX_REDUCE_MEAN ? weight : 1.0;
+      if (out->total) *out->total = one_nan(total / divisor);
+      if (out->total_z_loss) *out->total_z_loss = one_nan(total_z / divisor);
       if (out->total_weight) *out->total_weight = weight;
     }
   }
@@ -418,7 +417,7 @@ struct Run {
       if (!terms.f64) {
         value = value < 0x1p-126 && value > -0x1p-126 ? 0.0 : static_cast<double>(static_cast<float>(value));
       }
-      store_from_f64(grad->data, row * grad->row_stride + p.column * grad->col_stride, grad->dtype, value);
+      store_from_f64(grad->data, row * grad->row_stride + p.column * grad->col_stride, grad->dtype, one_nan(value));
     }
   }
 };

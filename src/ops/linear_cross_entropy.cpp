@@ -139,8 +139,8 @@ class CrossEntropy {
       if (backward()) backward_pass();
     }
     const bool mean = options_.reduction == VMX_REDUCE_MEAN;
-    if (out.total) *out.total = mean ? total_ / weight_ : total_;
-    if (out.total_z_loss) *out.total_z_loss = mean ? total_z_ / weight_ : total_z_;
+    if (out.total) *out.total = one_nan(mean ? total_ / weight_ : total_);
+    if (out.total_z_loss) *out.total_z_loss = one_nan(mean ? total_z_ / weight_ : total_z_);
     if (out.total_weight) *out.total_weight = weight_;
   }
 

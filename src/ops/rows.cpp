@@ -81,6 +81,7 @@ void fill_row(const vmx_matrix& out, int64_t row, int64_t c, int64_t n, double v
 
 void store_result(const vmx_vector& v, int64_t i, double value) {
   if (v.dtype == VMX_F32 && value < 0x1p-126 && value > -0x1p-126) value = 0.0;
+  value = one_nan(value);
   store_from_f64(v.data, i * v.stride, v.dtype, value);
 }
 

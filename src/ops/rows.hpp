@@ -34,6 +34,8 @@ void scatter_row(const KernelTable& table, const void* from, int32_t from_dtype,
                  int64_t c, int64_t n);
 /// Sets columns [c, c+n) of a row to one value.
 void fill_row(const vmx_matrix& out, int64_t row, int64_t c, int64_t n, double value);
+/// NaNs without the sign and payload that arithmetic gave them, which depend on the compiler.
+inline double one_nan(double value) { return value == value ? value : __builtin_nan(""); }
 /// An f64 result as element i of an f32 or f64 vector; magnitudes below 2^-126 become 0 in f32.
 void store_result(const vmx_vector& v, int64_t i, double value);
 double load_vector(const vmx_vector& v, int64_t i);

@@ -198,6 +198,10 @@ RowGradient row_gradient(const CrossEntropyTerms& terms, const RowTemperature& t
   const double keep = 1.0 - terms.options.label_smoothing;
   g.factor = per * (keep * r.weight.weighted + r.smooth_per * r.smooth_weight + z_loss_slope(terms, r));
   g.subtract = per * r.smooth_per;
+  if (!(g.factor - g.factor == 0.0)) {  // the slope of a z-loss that overflowed
+    g.filled = true;
+    g.fill = kNan;
+  }
   return g;
 }
 

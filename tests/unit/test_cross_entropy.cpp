@@ -403,6 +403,31 @@ TEST_P(CrossEntropyOfType, Mean) {
   check_against_oracle(p, "mean", reports);
 }
 
+// A log-sum-exp beyond all numbers: no gradient of its square is a number, at masks as little as elsewhere.
+TEST(CrossEntropy, ZLossThatOverflows) {
+  const float temperature = 1e-20f;
+  const int64_t label = 2;
+  for (const double smoothing : {0.0, 0.1}) {
+    const Matrix x(VMX_F64, {{1e300, -kInf, 1e299, -1e300}}), grad(VMX_F64, 1, 4);
+    const Vector z_loss(VMX_F64, 1);
+    vmx_csr targets{};
+    targets.ids = {&label, 1, 1, VMX_I64, 0};
+    vmx_cross_entropy_options options = VMX_CROSS_ENTROPY_OPTIONS_INIT;
+    options.flags = VMX_SMOOTH_UNMASKED;
+    options.label_smoothing = smoothing;
+    options.z_loss = 0.5;
+    options.temperature = &temperature;
+    vmx_cross_entropy_out out = VMX_CROSS_ENTROPY_OUT_INIT;
+    out.z_loss = z_loss.view();
+    out.grad = grad.view();
+    VMX_FOR_EACH_ISA(ctx) {
+      ASSERT_EQ(vmx_cross_entropy(ctx, nullptr, x, &targets, &out, &options), VMX_OK) << last_error();
+      EXPECT_EQ(z_loss.get(0), kInf);
+      for (int64_t c = 0; c < 4; ++c) EXPECT_TRUE(std::isnan(grad.get(0, c)) && !std::signbit(grad.get(0, c))) << c;
+    }
+  }
+}
+
 // Losses that are next to nothing keep their digits, and so do the gradients at their labels.
 TEST(CrossEntropy, SmallLosses) {
   Reports reports("f32, small losses", VMX_F32, VMX_F32), wide_reports("f64, small losses", VMX_F64, VMX_F64);

@@ -49,6 +49,10 @@ Matrix::Matrix(int32_t dtype, int64_t rows, int64_t cols, Layout layout) : layou
   if (layout.broadcast) row_stride = 0;
   view_ = {storage_->data() + bytes_needed(first, dtype), rows, cols, row_stride, col_stride, dtype, 0};
   for (int64_t r = 0; r < stored_rows; ++r) {
+    if (col_stride == 1) {
+      storage_->own(at(r, 0), bytes_needed(cols, dtype));
+      continue;
+    }
     for (int64_t c = 0; c < cols; ++c) storage_->own(at(r, c), size_of(dtype));
   }
 }
@@ -83,8 +87,21 @@ std::vector<double> Matrix::row(int64_t r) const {
 std::vector<unsigned char> Matrix::row_bytes(int64_t r) const {
   const size_t size = size_of(dtype());
   std::vector<unsigned char> result(static_cast<size_t>(cols()) * size);
+  if (view_.col_stride == 1) {
+    std::memcpy(result.data(), at(r, 0), result.size());
+    return result;
+  }
   for (int64_t c = 0; c < cols(); ++c) std::memcpy(result.data() + static_cast<size_t>(c) * size, at(r, c), size);
   return result;
+}
+
+void Matrix::set_row_bytes(int64_t r, const std::vector<unsigned char>& bytes) {
+  const size_t size = size_of(dtype());
+  if (view_.col_stride == 1) {
+    std::memcpy(at(r, 0), bytes.data(), bytes.size());
+    return;
+  }
+  for (int64_t c = 0; c < cols(); ++c) std::memcpy(at(r, c), bytes.data() + static_cast<size_t>(c) * size, size);
 }
 
 std::vector<unsigned char> Matrix::bytes() const {

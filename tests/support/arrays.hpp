@@ -53,6 +53,7 @@ class Matrix {
   /// The elements alone, rows first.
   std::vector<unsigned char> bytes() const;
   std::vector<unsigned char> row_bytes(int64_t r) const;
+  void set_row_bytes(int64_t r, const std::vector<unsigned char>& bytes);
   bool surroundings_untouched() const { return storage_->surroundings_untouched(); }
 
  private:

@@ -31,7 +31,6 @@ namespace vmx {
 namespace {
 
 constexpr double kInf = __builtin_inf();
-constexpr double kNan = __builtin_nan("");
 // Rows in work together, beyond which reading the weights costs next to nothing.
 constexpr int64_t kMostBlockRows = 4096;
 

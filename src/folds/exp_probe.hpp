@@ -22,7 +22,9 @@ inline void map_probe(const float* x, float* y, int64_t n, const Function& f) {
   std::memcpy(y + i, staged, rest);
 }
 
-/// exp(x/T) as it is written out, by a row whose factor is 1.
+/// exp(x/T) as it is written out, by a row whose factor is 1. -inf and what is below 2^-126 give +0. Beyond the largest f32,
+/// for +inf and for NaN the bits mean nothing, though they are the same on every ISA: no second pass meets such a score,
+/// since the row's sum holds it and rows with NaN or +inf are filled.
 inline void exp_f32(const float* x, float* y, int64_t n, const ExpParams& params) {
   RowScale row{};
   row.scale = 1.0f;

@@ -32,9 +32,9 @@ struct ExpFindings {
   void merge(const ExpFindings& other);
 };
 
-/// Bounds, in ULP; exp_sum_slope is multiplied by |x/T|.
+/// Bounds in ULP, for T = 1; exp_sum_slope is multiplied by |x/T|.
 struct ExpBounds {
-  double exp = 1.0, exp_sum = 1.1, exp_sum_slope = 0.05;
+  double exp = 0.75, exp_sum = 1.1, exp_sum_slope = 0.05;
 };
 
 /// One input in `step` (a power of two up to 64) of all f32 bit patterns, T = 1, on two threads. The first of
@@ -42,7 +42,7 @@ struct ExpBounds {
 /// without meaning too.
 ExpFindings sweep_exp(int64_t step, const std::vector<int32_t>& isas, bool check_errors);
 
-/// The same for n inputs x drawn so that x/T lies in the domain of both, on one thread.
+/// The same for n inputs x drawn so that x/T lies in the domain of both and a little beyond, on one thread.
 ExpFindings sample_exp(float temperature, int64_t n, const std::vector<int32_t>& isas,
                        const ExpBounds& bounds);
 

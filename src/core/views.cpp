@@ -18,11 +18,32 @@ struct Shape {
   const void* data;
   int64_t rows, cols, row_stride, col_stride;
   int32_t dtype;
+  bool vector;
 };
 
-Shape shape(const vmx_matrix& m) { return {m.data, m.rows, m.cols, m.row_stride, m.col_stride, m.dtype}; }
-Shape shape(const vmx_vector& v) { return {v.data, 1, v.n, 0, v.stride, v.dtype}; }
-Shape shape(const vmx_ids& v) { return {v.data, 1, v.n, 0, v.stride, v.type}; }
+Shape shape(const vmx_matrix& m) {
+  return {m.data, m.rows, m.cols, m.row_stride, m.col_stride, m.dtype, false};
+}
+Shape shape(const vmx_vector& v) { return {v.data, 1, v.n, 0, v.stride, v.dtype, true}; }
+Shape shape(const vmx_ids& v) { return {v.data, 1, v.n, 0, v.stride, v.type, true}; }
+
+// A shape in words, for messages.
+struct Words {
+  char text[128];
+  explicit Words(const Shape& s) {
+    if (s.vector) {
+      std::snprintf(text, sizeof text, "%" PRId64 " elements by stride %" PRId64, s.cols, s.col_stride);
+    } else {
+      std::snprintf(text, sizeof text,
+                    "%" PRId64 " x %" PRId64 " elements by strides %" PRId64 " and %" PRId64, s.rows, s.cols,
+                    s.row_stride, s.col_stride);
+    }
+  }
+};
+
+uint64_t magnitude(int64_t v) {
+  return v < 0 ? uint64_t{0} - static_cast<uint64_t>(v) : static_cast<uint64_t>(v);
+}
 
 bool empty(const Shape& s) { return s.rows == 0 || s.cols == 0; }
 
@@ -59,7 +80,7 @@ enum class Data { kNeeded, kMayBeNull };
 vmx_status check_memory(const Shape& s, const char* name, Data need) {
   if (empty(s)) return VMX_OK;
   int64_t lo, hi;
-  if (!byte_range(s, &lo, &hi)) return fail(VMX_ERR_SIZE, "%s: sizes times strides overflow", name);
+  if (!byte_range(s, &lo, &hi)) return fail(VMX_ERR_SIZE, "%s: %s overflow", name, Words(s).text);
   if (!s.data) {
     return need == Data::kNeeded ? fail(VMX_ERR_NULL, "%s.data is NULL", name) : VMX_OK;
   }
@@ -70,7 +91,7 @@ vmx_status check_memory(const Shape& s, const char* name, Data need) {
   }
   const uintptr_t below = uintptr_t{0} - static_cast<uintptr_t>(lo);
   if (below > address || static_cast<uintptr_t>(hi) > UINTPTR_MAX - address) {
-    return fail(VMX_ERR_SIZE, "%s reaches beyond the address space", name);
+    return fail(VMX_ERR_SIZE, "%s reaches beyond the address space: %s", name, Words(s).text);
   }
   return VMX_OK;
 }
@@ -79,9 +100,6 @@ vmx_status check_memory(const Shape& s, const char* name, Data need) {
 // 0. The smallest solution is dr = |col_stride| / g, dc = |row_stride| / g.
 bool overlaps_itself(const Shape& s) {
   if (empty(s)) return false;
-  const auto magnitude = [](int64_t v) {
-    return v < 0 ? uint64_t{0} - static_cast<uint64_t>(v) : static_cast<uint64_t>(v);
-  };
   const uint64_t down = magnitude(s.row_stride), across = magnitude(s.col_stride);
   if (s.rows > 1 && down == 0) return true;
   if (s.cols > 1 && across == 0) return true;
@@ -103,16 +121,35 @@ vmx_status check_matrix(const vmx_matrix* m, const char* name, unsigned mask, Da
 }
 
 vmx_status check_written(const Shape& s, const char* name) {
-  return overlaps_itself(s)
-             ? fail(VMX_ERR_OVERLAP, "%s overlaps itself: its strides let elements share memory", name)
-             : VMX_OK;
+  if (!overlaps_itself(s)) return VMX_OK;
+  return fail(VMX_ERR_OVERLAP, "%s overlaps itself: %s share memory", name, Words(s).text);
 }
 
 Extent extent_of(const Shape& s) {
   int64_t lo, hi;
   if (empty(s) || !byte_range(s, &lo, &hi)) return {0, 0};
   const auto address = reinterpret_cast<uintptr_t>(s.data);
-  return {address + static_cast<uintptr_t>(lo), address + static_cast<uintptr_t>(hi)};
+  Extent e{address + static_cast<uintptr_t>(lo), address + static_cast<uintptr_t>(hi)};
+  const auto size = static_cast<uint64_t>(dtype_size(s.dtype));
+  const uint64_t down = s.rows > 1 ? magnitude(s.row_stride) * size : 0;
+  const uint64_t across = s.cols > 1 ? magnitude(s.col_stride) * size : 0;
+  // As far as the elements of one row, or column, reach; they repeat at the distance of the other direction.
+  const uint64_t row = static_cast<uint64_t>(s.cols - 1) * across + size;
+  const uint64_t column = static_cast<uint64_t>(s.rows - 1) * down + size;
+  if (down >= row)
+    e.rows = {down, row};
+  else if (across >= column)
+    e.rows = {across, column};
+  if (down || across) e.elements = {std::gcd(down, across), size};
+  return e;
+}
+
+// Whether two patterns never meet, the second beginning that far behind the first.
+bool never_meet(uint64_t distance, const Extent::Pattern& first, const Extent::Pattern& second) {
+  const uint64_t period = std::gcd(first.period, second.period);
+  if (period == 0) return false;
+  const uint64_t d = distance % period;
+  return d >= first.run && d + second.run <= period;
 }
 
 }  // namespace
@@ -149,6 +186,21 @@ vmx_status check_vector_out(const vmx_vector* v, const char* name, int64_t n, un
   return check_written(shape(*v), name);
 }
 
+vmx_status check_array(const void* data, const char* name, int64_t n, size_t size, size_t alignment) {
+  const auto address = reinterpret_cast<uintptr_t>(data);
+  if (!data || n <= 0) return VMX_OK;
+  if (address % alignment != 0) {
+    return fail(VMX_ERR_VALUE, "%s is not aligned to its elements: to %zu bytes", name, alignment);
+  }
+  int64_t bytes;
+  if (!checked_mul(n, static_cast<int64_t>(size), &bytes) ||
+      static_cast<uintptr_t>(bytes) > UINTPTR_MAX - address) {
+    return fail(VMX_ERR_SIZE, "%s: %" PRId64 " elements of %zu bytes reach beyond the address space", name, n,
+                size);
+  }
+  return VMX_OK;
+}
+
 vmx_status check_ids(const vmx_ids* v, const char* name) {
   if (!v) return fail(VMX_ERR_NULL, "%s is NULL", name);
   VMX_TRY(check_dtype(v->type, name, "type", kIds));
@@ -181,10 +233,20 @@ Extent extent(const void* data, size_t bytes) {
   return {address, address + bytes};
 }
 
-vmx_status check_disjoint(Extent a, const char* a_name, Extent b, const char* b_name) {
-  if (std::max(a.lo, b.lo) < std::min(a.hi, b.hi))
-    return fail(VMX_ERR_OVERLAP, "%s overlaps %s", a_name, b_name);
-  return VMX_OK;
+bool disjoint(const Extent& a, const Extent& b) {
+  if (std::max(a.lo, b.lo) >= std::min(a.hi, b.hi)) return true;
+  const Extent& first = a.lo <= b.lo ? a : b;
+  const Extent& second = a.lo <= b.lo ? b : a;
+  for (const Extent::Pattern& p : {first.rows, first.elements}) {
+    for (const Extent::Pattern& q : {second.rows, second.elements}) {
+      if (never_meet(second.lo - first.lo, p, q)) return true;
+    }
+  }
+  return false;
+}
+
+vmx_status check_disjoint(const Extent& a, const char* a_name, const Extent& b, const char* b_name) {
+  return disjoint(a, b) ? VMX_OK : fail(VMX_ERR_OVERLAP, "%s overlaps %s", a_name, b_name);
 }
 
 bool same_view(const vmx_matrix& a, const vmx_matrix& b) {
@@ -195,11 +257,8 @@ bool same_view(const vmx_matrix& a, const vmx_matrix& b) {
 vmx_status check_in_place_or_disjoint(const vmx_matrix& out, const char* out_name, const vmx_matrix& in,
                                       const char* in_name) {
   if (same_view(out, in)) return VMX_OK;
-  const Extent a = extent(out), b = extent(in);
-  if (std::max(a.lo, b.lo) < std::min(a.hi, b.hi)) {
-    return fail(VMX_ERR_OVERLAP, "%s overlaps %s without being exactly the same view", out_name, in_name);
-  }
-  return VMX_OK;
+  if (disjoint(extent(out), extent(in))) return VMX_OK;
+  return fail(VMX_ERR_OVERLAP, "%s overlaps %s without being exactly the same view", out_name, in_name);
 }
 
 }  // namespace vmx

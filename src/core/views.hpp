@@ -32,6 +32,13 @@ vmx_status check_output_sizes(const vmx_matrix* m, const char* name, unsigned dt
 vmx_status check_vector_in(const vmx_vector* v, const char* name, int64_t n, unsigned dtype_mask);
 vmx_status check_vector_out(const vmx_vector* v, const char* name, int64_t n, unsigned dtype_mask);
 
+// n elements side by side without a view: aligned, and within the address space. NULL is fine.
+vmx_status check_array(const void* data, const char* name, int64_t n, size_t size, size_t alignment);
+template <class T>
+vmx_status check_array(const T* data, const char* name, int64_t n) {
+  return check_array(data, name, n, sizeof(T), alignof(T));
+}
+
 // Type, base, size and data; not what the ids are.
 vmx_status check_ids(const vmx_ids* v, const char* name);
 
@@ -39,16 +46,30 @@ vmx_status check_ids(const vmx_ids* v, const char* name);
 vmx_status check_same_shape(const vmx_matrix& m, const char* name, const vmx_matrix& like,
                             const char* like_name);
 
-// Bounding range of bytes, hi exclusive; {0, 0} if empty. Of checked views only.
+// Where a view's elements are: within [lo, hi), both 0 if there are none; and, as each of two patterns tells,
+// only in the first `run` bytes of every `period` bytes from lo on (period 0: once). Of checked views only.
 struct Extent {
+  struct Pattern {
+    uint64_t period, run;
+  };
   uintptr_t lo, hi;
+  Pattern rows, elements;
+  constexpr Extent(uintptr_t first = 0, uintptr_t end = 0)
+      : lo(first), hi(end), rows{0, end - first}, elements{0, end - first} {}
 };
 Extent extent(const vmx_matrix& m);
 Extent extent(const vmx_vector& v);
 Extent extent(const vmx_ids& v);
 Extent extent(const void* data, size_t bytes);
+template <class T>
+Extent array_extent(const T* data, int64_t n) {  // of a checked array
+  return extent(data, static_cast<size_t>(n) * sizeof(T));
+}
 
-vmx_status check_disjoint(Extent a, const char* a_name, Extent b, const char* b_name);
+// False if they share a byte. Views that interleave are told apart by their patterns, hence where their
+// strides have a large enough common divisor; others are judged by their ranges.
+bool disjoint(const Extent& a, const Extent& b);
+vmx_status check_disjoint(const Extent& a, const char* a_name, const Extent& b, const char* b_name);
 
 // Whether both views have the same elements in the same places. The stride of a dimension of one is no
 // matter.

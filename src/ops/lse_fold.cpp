@@ -115,8 +115,8 @@ void lse_fold(const vmx_context& ctx, vmx_workspace* ws, const vmx_matrix& x, in
   };
   const auto skip_of = [&](int64_t row) {
     if (!options.skip.data) return int64_t{-1};
-    const int64_t id = read_id(options.skip, row) - options.skip.base - col_offset;
-    return id >= 0 && id < x.cols ? id : int64_t{-1};
+    const int64_t id = read_id(options.skip, row), first = col_offset + options.skip.base;
+    return id >= first && id - first < x.cols ? id - first : int64_t{-1};
   };
   if (!split) {
     parallel_for(ctx, x.rows, [&](int64_t row) {

@@ -25,21 +25,22 @@ vmx_status TargetList::check(int64_t rows, int64_t cols) const {
   const auto number = [](int64_t v) { return static_cast<long long>(v); };
   int64_t entries = csr_.ids.n;
   if (csr_.indptr.data) {
-    if (csr_.indptr.n != rows + 1) {
-      return fail(VMX_ERR_SHAPE, "targets.indptr.n is %lld, but must be rows + 1 = %lld", number(csr_.indptr.n),
-                  number(rows + 1));
+    if (csr_.indptr.n - 1 != rows) {
+      return fail(VMX_ERR_SHAPE, "targets.indptr.n is %lld, but must be rows + 1 with %lld rows", number(csr_.indptr.n),
+                  number(rows));
     }
     int64_t last = 0;
     for (int64_t row = 0; row <= rows; ++row) {
-      const int64_t at = read_id(csr_.indptr, row) - csr_.indptr.base;
-      if (at < last || at > entries) {
-        return fail(VMX_ERR_SHAPE, "targets.indptr[%lld] is %lld (less base), but must lie in [%lld, ids.n = %lld]",
-                    number(row), number(at), number(last), number(entries));
+      const int64_t raw = read_id(csr_.indptr, row), base = csr_.indptr.base;
+      if (raw < last + base || raw - base > entries) {
+        return fail(VMX_ERR_SHAPE, "targets.indptr[%lld] is %lld, but must lie in [%lld, %lld]", number(row), number(raw),
+                    number(last + base), number(entries + base));
       }
-      last = at;
+      last = raw - base;
     }
   } else if (entries != rows) {
-    return fail(VMX_ERR_SHAPE, "targets.ids.n is %lld, but x.rows is %lld", number(entries), number(rows));
+    return fail(VMX_ERR_SHAPE, "targets.ids.n is %lld, but without indptr it must be rows, %lld", number(entries),
+                number(rows));
   }
   if (csr_.weights.data && csr_.weights.n != entries) {
     return fail(VMX_ERR_SHAPE, "targets.weights.n is %lld, but targets.ids.n is %lld", number(csr_.weights.n),
@@ -48,12 +49,12 @@ vmx_status TargetList::check(int64_t rows, int64_t cols) const {
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t i = begin(row); i < end(row); ++i) {
       if (ignored(i)) continue;
-      const int64_t label = id(i);
-      if (label < 0 || label >= cols) {
+      const int64_t raw = read_id(csr_.ids, i), base = csr_.ids.base;
+      if (raw < base || raw - base >= cols) {
         return fail(VMX_ERR_LABEL, "targets.ids[%lld] (row %lld) is %lld, outside [%lld, %lld) and not ignore_index %lld",
-                    number(i), number(row), number(label + csr_.ids.base), number(csr_.ids.base),
-                    number(cols + csr_.ids.base), number(ignore_));
+                    number(i), number(row), number(raw), number(base), number(cols + base), number(ignore_));
       }
+      const int64_t label = raw - base;
       const double w = weight(i), v = class_weight(label);
       if (!(w - w == 0.0)) {
         return fail(VMX_ERR_VALUE, "targets.weights[%lld] is %g, but must be finite", number(i), w);

@@ -30,7 +30,7 @@ vmx_status vmx_cross_entropy(const vmx_context* ctx, vmx_workspace* ws, const vm
       VMX_TRY(check_apart(grad, 1, outputs, n));
       outputs[n++] = grad[0];
     }
-    VMX_TRY(check_apart_from_targets(outputs, n, *targets, o));
+    VMX_TRY(check_apart_from_targets(outputs, n, *targets, o, x->rows));
     const TargetList list(*targets, o.ignore_index, o.class_weight);
     VMX_TRY(list.check(x->rows, x->cols));
     cross_entropy({resolve(ctx), ws, *x, list, o}, answers);
@@ -57,7 +57,7 @@ vmx_status vmx_cross_entropy_backward(const vmx_context* ctx, vmx_workspace* ws,
     int n = 1;
     if (wanted(lse)) inputs[n++] = {extent(*lse), "lse"};
     VMX_TRY(check_apart(outputs, 1, inputs, n));
-    VMX_TRY(check_apart_from_targets(outputs, 1, *targets, o));
+    VMX_TRY(check_apart_from_targets(outputs, 1, *targets, o, x->rows));
     const TargetList list(*targets, o.ignore_index, o.class_weight);
     VMX_TRY(list.check(x->rows, x->cols));
     cross_entropy_backward({resolve(ctx), ws, *x, list, o}, lse, *grad_loss, *grad);
@@ -71,9 +71,12 @@ vmx_status vmx_cross_entropy_workspace_size(const vmx_context* ctx, const vmx_ma
   return guarded([&]() -> vmx_status {
     if (!size) return fail(VMX_ERR_NULL, "size is NULL");
     VMX_TRY(check_input_sizes(x, "x", kFloats));
-    if (grad) VMX_TRY(check_output_sizes(grad, "grad", kFloats));
+    if (grad) {
+      VMX_TRY(check_output_sizes(grad, "grad", kFloats));
+      VMX_TRY(check_same_shape(*grad, "grad", *x, "x"));
+    }
     vmx_cross_entropy_options o;
-    VMX_TRY(read_options(options, "options", &o));
+    VMX_TRY(read_cross_entropy_options(options, &o));
     *size = cross_entropy_scratch(resolve(ctx), x->rows, x->cols, grad && keeps_terms(*x, o), true, 0);
     return VMX_OK;
   });

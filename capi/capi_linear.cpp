@@ -18,17 +18,13 @@ vmx_matrix scores_view(const LinearInput& input) {
   return {nullptr, input.rows(), input.classes, 0, 0, VMX_F32, 0};
 }
 
-constexpr int kLinearInputs = 3;
+constexpr int kLinearInputs = 4;  // one for temperatures
 int linear_extents(const LinearInput& input, NamedExtent* extents) {
   int n = 0;
   extents[n++] = {extent(input.hidden), "hidden"};
   if (input.weights.data) extents[n++] = {extent(input.weights), "linear.weights"};
   if (input.bias.data) extents[n++] = {extent(input.bias), "linear.bias"};
   return n;
-}
-
-NamedExtent flags_extent(const uint32_t* row_flags, int64_t rows) {
-  return {extent(row_flags, static_cast<size_t>(rows) * sizeof *row_flags), "row_flags"};
 }
 
 vmx_status check_shape(const vmx_matrix& m, const char* name, int64_t rows, int64_t cols) {
@@ -111,8 +107,11 @@ vmx_status vmx_linear_logsumexp(const vmx_context* ctx, vmx_workspace* ws, const
     VMX_TRY(check_softmax_options(options, input.rows(), &o));
     NamedExtent outputs[2] = {{extent(*lse), "lse"}}, inputs[kLinearInputs];
     int n = 1;
-    if (row_flags) outputs[n++] = flags_extent(row_flags, input.rows());
-    VMX_TRY(check_apart(outputs, n, inputs, linear_extents(input, inputs)));
+    VMX_TRY(check_array(row_flags, "row_flags", input.rows()));
+    if (row_flags) outputs[n++] = {array_extent(row_flags, input.rows()), "row_flags"};
+    int n_inputs = linear_extents(input, inputs);
+    inputs[n_inputs++] = temperature_extent(o, input.rows());
+    VMX_TRY(check_apart(outputs, n, inputs, n_inputs));
     return linear_logsumexp(resolve(ctx), ws, input, o, lse, row_flags, nullptr);
   });
 }
@@ -159,7 +158,7 @@ vmx_status vmx_linear_cross_entropy(const vmx_context* ctx, vmx_workspace* ws, c
       if (g.bias.data) outputs[n++] = {extent(g.bias), "grads.bias"};
     }
     VMX_TRY(check_apart(outputs, n, inputs, linear_extents(input, inputs)));
-    VMX_TRY(check_apart_from_targets(outputs, n, *targets, o));
+    VMX_TRY(check_apart_from_targets(outputs, n, *targets, o, input.rows()));
     const TargetList list(*targets, o.ignore_index, o.class_weight);
     VMX_TRY(list.check(input.rows(), input.classes));
     return linear_cross_entropy(resolve(ctx), ws, input, list, o, &answers, any ? &g : nullptr, nullptr);
@@ -175,7 +174,7 @@ vmx_status vmx_linear_cross_entropy_workspace_size(const vmx_context* ctx, const
     LinearInput input;
     VMX_TRY(check_linear(hidden, linear, true, &input));
     vmx_cross_entropy_options o;
-    VMX_TRY(read_options(options, "options", &o));
+    VMX_TRY(read_cross_entropy_options(options, &o));
     vmx_linear_grads g;
     bool any = false;
     VMX_TRY(check_grads(grads, input, true, &g, &any));

@@ -13,9 +13,13 @@ constexpr double kInf = __builtin_inf();
 
 long long number(int64_t v) { return static_cast<long long>(v); }
 
-vmx_status check_lse_options(const vmx_lse_options* given, int64_t rows, vmx_lse_options* out) {
+vmx_status read_lse_options(const vmx_lse_options* given, vmx_lse_options* out) {
   VMX_TRY(read_options(given, "options", out));
-  VMX_TRY(check_flags("options", out->flags, VMX_FOLD_SUMS | VMX_FOLD_ENTROPY, out->reserved));
+  return check_flags("options", out->flags, VMX_FOLD_SUMS | VMX_FOLD_ENTROPY, out->reserved);
+}
+
+vmx_status check_lse_options(const vmx_lse_options* given, int64_t rows, vmx_lse_options* out) {
+  VMX_TRY(read_lse_options(given, out));
   return check_temperatures(Temperatures{out->temperature, out->temperature_stride}, rows);
 }
 
@@ -56,10 +60,19 @@ bool is_flat(const vmx_lse_options& o, int64_t i) {
 }
 double limit_of(double max) { return max > 0 ? kInf : max < 0 ? -kInf : 0.0; }
 
-vmx_status check_states_array(const void* states, int64_t n, const char* name) {
+template <class State>
+vmx_status check_states_array(const State* states, int64_t n, const char* name) {
   if (n < 0) return fail(VMX_ERR_SHAPE, "n is %lld, but must be at least 0", number(n));
   if (n > 0 && !states) return fail(VMX_ERR_NULL, "%s is NULL", name);
-  return VMX_OK;
+  return check_array(states, name, n);
+}
+
+// Equal or apart.
+template <class State>
+vmx_status check_merge_arrays(const State* into, const State* from, int64_t n) {
+  VMX_TRY(check_states_array(into, n, "into"));
+  VMX_TRY(check_states_array(from, n, "from"));
+  return into == from ? VMX_OK : check_disjoint(array_extent(into, n), "into", array_extent(from, n), "from");
 }
 
 }  // namespace
@@ -90,7 +103,12 @@ vmx_status vmx_lse_fold(const vmx_context* ctx, vmx_workspace* ws, const vmx_mat
         return fail(VMX_ERR_SHAPE, "options.skip.n is %lld, but x.rows is %lld", number(o.skip.n), number(x->rows));
       }
     }
-    VMX_TRY(check_disjoint(extent(states, static_cast<size_t>(x->rows) * sizeof *states), "states", extent(*x), "x"));
+    const NamedExtent outputs[1] = {{array_extent(states, x->rows), "states"}};
+    NamedExtent inputs[4] = {{extent(*x), "x"}, temperature_extent(o, x->rows)};
+    int n = 2;
+    if (o.class_weight.data) inputs[n++] = {extent(o.class_weight), "options.class_weight"};
+    if (o.skip.data) inputs[n++] = {extent(o.skip), "options.skip"};
+    VMX_TRY(check_apart(outputs, 1, inputs, n));
     for (int64_t i = 0; i < x->rows; ++i) {
       VMX_TRY(check_state(states[i], i, "states"));
       if (!state_fits(states[i], has_of(o))) {
@@ -111,7 +129,7 @@ vmx_status vmx_lse_fold_workspace_size(const vmx_context* ctx, const vmx_matrix*
     if (!size) return fail(VMX_ERR_NULL, "size is NULL");
     VMX_TRY(check_input_sizes(x, "x", kFloats));
     vmx_lse_options o;
-    VMX_TRY(read_options(options, "options", &o));
+    VMX_TRY(read_lse_options(options, &o));
     *size = lse_fold_scratch(resolve(ctx), x->rows, x->cols);
     return VMX_OK;
   });
@@ -120,10 +138,7 @@ vmx_status vmx_lse_fold_workspace_size(const vmx_context* ctx, const vmx_matrix*
 vmx_status vmx_lse_merge(vmx_lse_state* into, const vmx_lse_state* from, int64_t n) noexcept {
   const ApiCall call(__func__);
   return guarded([&]() -> vmx_status {
-    VMX_TRY(check_states_array(into, n, "into"));
-    VMX_TRY(check_states_array(from, n, "from"));
-    const size_t bytes = static_cast<size_t>(n) * sizeof *into;
-    if (into != from) VMX_TRY(check_disjoint(extent(into, bytes), "into", extent(from, bytes), "from"));
+    VMX_TRY(check_merge_arrays(into, from, n));
     for (int64_t i = 0; i < n; ++i) {
       VMX_TRY(check_state(into[i], i, "into"));
       VMX_TRY(check_state(from[i], i, "from"));
@@ -150,7 +165,7 @@ vmx_status vmx_lse_finish(const vmx_lse_state* states, int64_t n, const vmx_lse_
     VMX_TRY(check_lse_options(options, n, &o));
     NamedExtent outputs[3];
     int count = 0;
-    const NamedExtent inputs[1] = {{extent(states, static_cast<size_t>(n) * sizeof *states), "states"}};
+    const NamedExtent inputs[2] = {{array_extent(states, n), "states"}, temperature_extent(o, n)};
     if (wanted(lse)) {
       VMX_TRY(check_vector_out(lse, "lse", n, kF32OrF64));
       outputs[count++] = {extent(*lse), "lse"};
@@ -159,8 +174,11 @@ vmx_status vmx_lse_finish(const vmx_lse_state* states, int64_t n, const vmx_lse_
       VMX_TRY(check_vector_out(entropy, "entropy", n, kF32OrF64));
       outputs[count++] = {extent(*entropy), "entropy"};
     }
-    if (row_flags) outputs[count++] = {extent(row_flags, static_cast<size_t>(n) * sizeof *row_flags), "row_flags"};
-    VMX_TRY(check_apart(outputs, count, inputs, 1));
+    if (row_flags) {
+      VMX_TRY(check_array(row_flags, "row_flags", n));
+      outputs[count++] = {array_extent(row_flags, n), "row_flags"};
+    }
+    VMX_TRY(check_apart(outputs, count, inputs, 2));
     for (int64_t i = 0; i < n; ++i) {
       VMX_TRY(check_state(states[i], i, "states"));
       if (wanted(entropy) && states[i].version && !(states[i].flags & VMX_STATE_HAS_ENTROPY)) {
@@ -189,8 +207,9 @@ vmx_status vmx_lse_shorten(const vmx_lse_state* states, int64_t n, const vmx_lse
     VMX_TRY(check_states_array(out, n, "out"));
     vmx_lse_options o;
     VMX_TRY(check_lse_options(options, n, &o));
-    VMX_TRY(check_disjoint(extent(out, static_cast<size_t>(n) * sizeof *out), "out",
-                           extent(states, static_cast<size_t>(n) * sizeof *states), "states"));
+    const NamedExtent outputs[1] = {{array_extent(out, n), "out"}};
+    const NamedExtent inputs[2] = {{array_extent(states, n), "states"}, temperature_extent(o, n)};
+    VMX_TRY(check_apart(outputs, 1, inputs, 2));
     for (int64_t i = 0; i < n; ++i) VMX_TRY(check_state(states[i], i, "states"));
     for (int64_t i = 0; i < n; ++i) {
       const LseSum sum = sum_of(states[i]);
@@ -209,10 +228,7 @@ vmx_status vmx_lse_shorten(const vmx_lse_state* states, int64_t n, const vmx_lse
 vmx_status vmx_lse_short_merge(vmx_lse_short* into, const vmx_lse_short* from, int64_t n) noexcept {
   const ApiCall call(__func__);
   return guarded([&]() -> vmx_status {
-    VMX_TRY(check_states_array(into, n, "into"));
-    VMX_TRY(check_states_array(from, n, "from"));
-    const size_t bytes = static_cast<size_t>(n) * sizeof *into;
-    if (into != from) VMX_TRY(check_disjoint(extent(into, bytes), "into", extent(from, bytes), "from"));
+    VMX_TRY(check_merge_arrays(into, from, n));
     for (int64_t i = 0; i < n; ++i) {
       const vmx_lse_short a = into[i], b = from[i];
       if (a.max != a.max || b.max != b.max) {
@@ -239,7 +255,7 @@ vmx_status vmx_lse_short_finish(const vmx_lse_short* states, int64_t n, const vm
   return guarded([&]() -> vmx_status {
     VMX_TRY(check_states_array(states, n, "states"));
     VMX_TRY(check_vector_out(lse, "lse", n, kF32OrF64));
-    VMX_TRY(check_disjoint(extent(*lse), "lse", extent(states, static_cast<size_t>(n) * sizeof *states), "states"));
+    VMX_TRY(check_disjoint(extent(*lse), "lse", array_extent(states, n), "states"));
     for (int64_t i = 0; i < n; ++i) {
       const vmx_lse_short s = states[i];
       const bool finite = s.max > -kInf && s.max < kInf;

@@ -11,17 +11,18 @@ SoftmaxCall make_call(const vmx_context* ctx, vmx_workspace* ws, const vmx_matri
   return {resolve(ctx), ws, x, Temperatures{o.temperature, o.temperature_stride}, o.flags};
 }
 
-// What every forward function checks of its small outputs.
+// What every forward function checks of its small outputs, and of y (NULL: none) apart from x.
 vmx_status check_row_outputs(const vmx_matrix& x, const vmx_vector* lse, const uint32_t* row_flags,
-                             const vmx_matrix* y) {
-  NamedExtent outputs[3], inputs[1] = {{extent(x), "x"}};
+                             const vmx_matrix* y, const vmx_softmax_options& o) {
+  VMX_TRY(check_array(row_flags, "row_flags", x.rows));
+  NamedExtent outputs[3];
+  const NamedExtent inputs[2] = {temperature_extent(o, x.rows), {extent(x), "x"}};
   int n = 0;
   if (wanted(lse)) outputs[n++] = {extent(*lse), "lse"};
-  if (row_flags) outputs[n++] = {extent(row_flags, static_cast<size_t>(x.rows) * sizeof *row_flags), "row_flags"};
-  VMX_TRY(check_apart(outputs, n, inputs, 1));
-  if (!y) return VMX_OK;
-  const NamedExtent written[1] = {{extent(*y), "y"}};
-  return check_apart(written, 1, outputs, n);
+  if (row_flags) outputs[n++] = {array_extent(row_flags, x.rows), "row_flags"};
+  VMX_TRY(check_apart(outputs, n, inputs, 2));
+  if (y) outputs[n++] = {extent(*y), "y"};
+  return check_apart(outputs, n, inputs, 1);
 }
 
 vmx_status softmax_entry(const char* function, const vmx_context* ctx, vmx_workspace* ws, const vmx_matrix* x,
@@ -36,7 +37,7 @@ vmx_status softmax_entry(const char* function, const vmx_context* ctx, vmx_works
     VMX_TRY(check_optional_result(lse, "lse", *x));
     vmx_softmax_options o;
     VMX_TRY(check_softmax_options(options, x->rows, &o));
-    VMX_TRY(check_row_outputs(*x, lse, row_flags, y));
+    VMX_TRY(check_row_outputs(*x, lse, row_flags, y, o));
     softmax(make_call(ctx, ws, *x, o), *y, lse, row_flags, logarithm);
     return VMX_OK;
   });
@@ -56,6 +57,8 @@ vmx_status backward_entry(const char* function, const vmx_context* ctx, vmx_work
     VMX_TRY(check_in_place_or_disjoint(*grad_x, "grad_x", *grad_y, "grad_y"));
     vmx_softmax_options o;
     VMX_TRY(check_softmax_options(options, y->rows, &o));
+    const NamedExtent outputs[1] = {{extent(*grad_x), "grad_x"}}, inputs[1] = {temperature_extent(o, y->rows)};
+    VMX_TRY(check_apart(outputs, 1, inputs, 1));
     softmax_backward(make_call(ctx, ws, *y, o), *grad_y, *grad_x, logarithm);
     return VMX_OK;
   });
@@ -71,7 +74,7 @@ vmx_status vmx_logsumexp(const vmx_context* ctx, vmx_workspace* ws, const vmx_ma
     VMX_TRY(check_vector_out(lse, "lse", x->rows, result_dtype(*x)));
     vmx_softmax_options o;
     VMX_TRY(check_softmax_options(options, x->rows, &o));
-    VMX_TRY(check_row_outputs(*x, lse, row_flags, nullptr));
+    VMX_TRY(check_row_outputs(*x, lse, row_flags, nullptr, o));
     logsumexp(make_call(ctx, ws, *x, o), *lse, row_flags);
     return VMX_OK;
   });
@@ -101,8 +104,8 @@ vmx_status vmx_logsumexp_backward(const vmx_context* ctx, vmx_workspace* ws, con
     vmx_softmax_options o;
     VMX_TRY(check_softmax_options(options, x->rows, &o));
     const NamedExtent outputs[1] = {{extent(*grad_x), "grad_x"}};
-    NamedExtent inputs[2] = {{extent(*grad_lse), "grad_lse"}};
-    int n = 1;
+    NamedExtent inputs[3] = {{extent(*grad_lse), "grad_lse"}, temperature_extent(o, x->rows)};
+    int n = 2;
     if (wanted(lse)) inputs[n++] = {extent(*lse), "lse"};
     VMX_TRY(check_apart(outputs, 1, inputs, n));
     logsumexp_backward(make_call(ctx, ws, *x, o), lse, *grad_lse, *grad_x);
@@ -128,9 +131,12 @@ vmx_status vmx_softmax_workspace_size(const vmx_context* ctx, const vmx_matrix* 
   return guarded([&]() -> vmx_status {
     if (!size) return fail(VMX_ERR_NULL, "size is NULL");
     VMX_TRY(check_input_sizes(x, "x", kFloats));
-    if (y) VMX_TRY(check_output_sizes(y, "y", kFloats));
+    if (y) {
+      VMX_TRY(check_output_sizes(y, "y", kFloats));
+      VMX_TRY(check_same_shape(*y, "y", *x, "x"));
+    }
     vmx_softmax_options o;
-    VMX_TRY(read_options(options, "options", &o));
+    VMX_TRY(read_softmax_options(options, &o));
     // The backward passes keep one double a block, which is more.
     const size_t forward = softmax_scratch(resolve(ctx), x->rows, x->cols, y && x->dtype != VMX_F64);
     const size_t backward = softmax_backward_scratch(resolve(ctx), x->rows, x->cols);

@@ -8,14 +8,13 @@ vmx_status check_optional_result(const vmx_vector* v, const char* name, const vm
   return check_vector_out(v, name, x.rows, result_dtype(x));
 }
 
-vmx_status check_row_flags(const uint32_t* flags, const vmx_matrix& x, const char* x_name) {
-  if (!flags) return VMX_OK;
-  return check_disjoint(extent(flags, static_cast<size_t>(x.rows) * sizeof *flags), "row_flags", extent(x), x_name);
+vmx_status read_softmax_options(const vmx_softmax_options* given, vmx_softmax_options* out) {
+  VMX_TRY(read_options(given, "options", out));
+  return check_flags("options", out->flags, VMX_PRECISE | VMX_ZERO_MASKED, out->reserved);
 }
 
 vmx_status check_softmax_options(const vmx_softmax_options* given, int64_t rows, vmx_softmax_options* out) {
-  VMX_TRY(read_options(given, "options", out));
-  VMX_TRY(check_flags("options", out->flags, VMX_PRECISE | VMX_ZERO_MASKED, out->reserved));
+  VMX_TRY(read_softmax_options(given, out));
   return check_temperatures(Temperatures{out->temperature, out->temperature_stride}, rows);
 }
 

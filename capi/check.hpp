@@ -14,9 +14,9 @@ inline unsigned result_dtype(const vmx_matrix& x) { return x.dtype == VMX_F64 ? 
 
 /// An output vector that may be NULL or empty: not wanted.
 vmx_status check_optional_result(const vmx_vector* v, const char* name, const vmx_matrix& x);
-/// Row flags: [rows] or NULL, apart from the given extents.
-vmx_status check_row_flags(const uint32_t* flags, const vmx_matrix& x, const char* x_name);
 
+/// The struct and its flags alone; then also the temperatures.
+vmx_status read_softmax_options(const vmx_softmax_options* given, vmx_softmax_options* out);
 vmx_status check_softmax_options(const vmx_softmax_options* given, int64_t rows, vmx_softmax_options* out);
 vmx_status check_class_weight(const vmx_vector& w, int64_t cols);
 
@@ -24,6 +24,11 @@ struct NamedExtent {
   Extent extent;
   const char* name;
 };
+/// Of options with a temperature: one input more.
+template <class Options>
+NamedExtent temperature_extent(const Options& o, int64_t rows) {
+  return {extent(temperature_view({o.temperature, o.temperature_stride}, rows)), "options.temperature"};
+}
 /// Every pair of outputs, and every output with every input, apart.
 vmx_status check_apart(const NamedExtent* outputs, int n_outputs, const NamedExtent* inputs, int n_inputs);
 

@@ -8,10 +8,14 @@ bool finite(double v) { return v - v == 0.0; }
 
 }  // namespace
 
+vmx_status read_cross_entropy_options(const vmx_cross_entropy_options* given, vmx_cross_entropy_options* out) {
+  VMX_TRY(read_options(given, "options", out));
+  return check_flags("options", out->flags, VMX_SMOOTH_UNMASKED, 0);
+}
+
 vmx_status check_cross_entropy_options(const vmx_cross_entropy_options* given, int64_t rows, int64_t cols,
                                        vmx_cross_entropy_options* out) {
-  VMX_TRY(read_options(given, "options", out));
-  VMX_TRY(check_flags("options", out->flags, VMX_SMOOTH_UNMASKED, 0));
+  VMX_TRY(read_cross_entropy_options(given, out));
   if (out->reduction < VMX_REDUCE_NONE || out->reduction > VMX_REDUCE_MEAN) {
     return fail(VMX_ERR_VALUE, "options.reduction is %d, but must be one of VMX_REDUCE_*", out->reduction);
   }
@@ -44,11 +48,11 @@ vmx_status check_cross_entropy_out(const vmx_cross_entropy_out& out, const vmx_m
   } totals[] = {
       {out.total, "out.total"}, {out.total_z_loss, "out.total_z_loss"}, {out.total_weight, "out.total_weight"}};
   for (const auto& t : totals) {
-    if (t.number) outputs[(*n)++] = {extent(t.number, sizeof *t.number), t.name};
+    VMX_TRY(check_array(t.number, t.name, 1));
+    if (t.number) outputs[(*n)++] = {array_extent(t.number, 1), t.name};
   }
-  if (out.row_flags) {
-    outputs[(*n)++] = {extent(out.row_flags, static_cast<size_t>(like.rows) * sizeof *out.row_flags), "out.row_flags"};
-  }
+  VMX_TRY(check_array(out.row_flags, "out.row_flags", like.rows));
+  if (out.row_flags) outputs[(*n)++] = {array_extent(out.row_flags, like.rows), "out.row_flags"};
   if (!finite(out.grad_scale)) {
     return fail(VMX_ERR_VALUE, "out.grad_scale is %g, but must be finite", out.grad_scale);
   }
@@ -56,9 +60,9 @@ vmx_status check_cross_entropy_out(const vmx_cross_entropy_out& out, const vmx_m
 }
 
 vmx_status check_apart_from_targets(const NamedExtent* outputs, int n, const vmx_csr& targets,
-                                    const vmx_cross_entropy_options& options) {
-  NamedExtent inputs[4] = {{extent(targets.ids), "targets.ids"}};
-  int count = 1;
+                                    const vmx_cross_entropy_options& options, int64_t rows) {
+  NamedExtent inputs[5] = {{extent(targets.ids), "targets.ids"}, temperature_extent(options, rows)};
+  int count = 2;
   if (targets.indptr.data) inputs[count++] = {extent(targets.indptr), "targets.indptr"};
   if (targets.weights.data) inputs[count++] = {extent(targets.weights), "targets.weights"};
   if (options.class_weight.data) inputs[count++] = {extent(options.class_weight), "options.class_weight"};

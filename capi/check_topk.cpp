@@ -60,7 +60,8 @@ vmx_status check_topk_outputs(const vmx_matrix* values, const vmx_matrix* ids, u
   int n_outputs = 0, n = 0;
   if (out->values.data) outputs[n_outputs++] = {extent(out->values), "values"};
   if (out->ids.data) outputs[n_outputs++] = {extent(out->ids), "ids"};
-  if (row_flags) outputs[n_outputs++] = {extent(row_flags, static_cast<size_t>(rows) * sizeof *row_flags), "row_flags"};
+  VMX_TRY(check_array(row_flags, "row_flags", rows));
+  if (row_flags) outputs[n_outputs++] = {array_extent(row_flags, rows), "row_flags"};
   for (int i = 0; i < n_inputs && i < kMostInputs; ++i) all_inputs[n++] = inputs[i];
   if (options.excluded.ids.data) all_inputs[n++] = {extent(options.excluded.ids), "options.excluded.ids"};
   if (options.excluded.ids.data && options.excluded.indptr.data) {

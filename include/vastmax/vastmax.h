@@ -11,7 +11,9 @@
  *     allocated and freed inside. One workspace serves one call at a time. "options" may be NULL: the defaults.
  *   - Strides are in elements. Inputs may have any stride, 0 and negative included; col_stride != 1 costs one gather
  *     of each block. Outputs must not overlap themselves. An output may be exactly the same view as the input where
- *     a function says so; any other overlap of an output with an input or another output is VMX_ERR_OVERLAP.
+ *     a function says so; any other overlap of an output with an input (labels, weights and temperatures too) or
+ *     another output is VMX_ERR_OVERLAP. Views that interleave without sharing an element, as columns of one array do,
+ *     are fine if they repeat at the same distance.
  *   - Natural alignment of the element is enough (data not aligned to its element: VMX_ERR_VALUE). Only the bytes named
  *     are read or written. Fields named "reserved" must be 0, an ids base 0 or 1: else VMX_ERR_VALUE.
  *   - Dtypes: scores in f32, bf16, f16 or f64. Log-sum-exps, losses: f32, or f64 when the scores are f64.
@@ -350,7 +352,7 @@ VMX_API vmx_status vmx_lse_fold(const vmx_context *ctx, vmx_workspace *ws, const
  *  between two non-empty states; VMX_ERR_SIZE for more than VMX_MAX_COLS classes. Nothing is written then. Since 0.1. */
 VMX_API vmx_status vmx_lse_merge(vmx_lse_state *into, const vmx_lse_state *from, int64_t n) VMX_NOEXCEPT;
 
-/** lse[i], and where not NULL entropy[i] (in nats, of softmax(z/T)) and row_flags[i], of states[0 .. n).
+/** lse[i], entropy[i] (in nats, of softmax(z/T)) and row_flags[i], each where not NULL, of states[0 .. n).
  *  options     the temperature of the fold (needed for VMX_STATE_HUGE states); the rest is not looked at.
  *  lse         [n] f32 or f64. entropy [n] f32 or f64, needs VMX_STATE_HAS_ENTROPY in each non-empty state, else
  *              VMX_ERR_VALUE. Edge as vmx_logsumexp; entropy of an EMPTY, NAN or INF row: NaN. Since 0.1. */

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/dtype.hpp"
+#include "core/views.hpp"
 
 namespace vmx {
 namespace {
@@ -111,6 +112,8 @@ size_t row_plan_bytes(RowPlan plan) {
 
 vmx_status check_temperatures(const Temperatures& t, int64_t rows) {
   if (!t.data) return VMX_OK;
+  const vmx_vector view = temperature_view(t, rows);
+  VMX_TRY(check_vector_in(&view, "options.temperature", rows, kF32));
   const int64_t distinct = t.stride == 0 && rows > 1 ? 1 : rows;
   for (int64_t row = 0; row < distinct; ++row) {
     const float value = t.at(row);

@@ -49,6 +49,10 @@ struct Temperatures {
 };
 /// T < 0 and NaN are argument errors.
 vmx_status check_temperatures(const Temperatures& t, int64_t rows);
+/// As a view: no data, no elements.
+inline vmx_vector temperature_view(const Temperatures& t, int64_t rows) {
+  return {const_cast<float*>(t.data), t.data ? rows : 0, t.stride, VMX_F32, 0};
+}
 
 /// Columns of one task: whole blocks, so that no sum depends on how tasks are handed out.
 constexpr int64_t kSegment = 32 * VMX_BLOCK;

@@ -614,6 +614,61 @@ TEST(CrossEntropy, FiniteDifferences) {
   }
 }
 
+// The backward pass alone, with another factor for each row: of the sum of factor * (loss + z_loss).
+TEST(CrossEntropy, FiniteDifferencesOfBackward) {
+  constexpr int64_t cols = 24, rows = 4;
+  const double factors[rows] = {1.5, -0.25, 0, 3};
+  auto sets = option_sets(cols);
+  const auto capped = capped_option_sets(cols);
+  sets.insert(sets.end(), capped.begin(), capped.end());
+  for (const bool csr : {false, true}) {
+    for (const NamedOptions& set : sets) {
+      SCOPED_TRACE(set.name);
+      Problem p;
+      p.dtype = p.stored = VMX_F64;
+      p.csr = csr;
+      for (uint64_t r = 0; r < rows; ++r) {
+        p.rows.push_back(make_row(row_kind("bell"), cols, VMX_F64, r + 60));
+        p.names.push_back("bell");
+        p.targets.push_back({{static_cast<int64_t>(3 + r), csr ? 0.5 : 1.0}});
+        if (csr && r > 0) p.targets.back().push_back({9, 2.0});
+      }
+      p.options = set.options;
+      p.options.smooth_unmasked = true;
+      p.rows[1][20] = -kInf;
+      const Call call(p);
+      const Vector grad_loss(VMX_F64, std::vector<double>(factors, factors + rows), -1);
+      VMX_FOR_EACH_ISA(ctx) {
+        const auto value_at = [&](const std::vector<std::vector<double>>& x_rows) {
+          const Vector loss(VMX_F64, rows), z_loss(VMX_F64, rows);
+          vmx_cross_entropy_out out = VMX_CROSS_ENTROPY_OUT_INIT;
+          out.loss = loss.view();
+          out.z_loss = z_loss.view();
+          const Matrix x(VMX_F64, x_rows);
+          EXPECT_EQ(vmx_cross_entropy(ctx, nullptr, x, &call.targets, &out, &call.options), VMX_OK) << last_error();
+          double value = 0;
+          for (int64_t r = 0; r < rows; ++r) value += factors[r] * (loss.get(r) + z_loss.get(r));
+          return value;
+        };
+        const Matrix x(VMX_F64, p.rows), grad(VMX_F64, rows, cols);
+        ASSERT_EQ(vmx_cross_entropy_backward(ctx, nullptr, x, &call.targets, nullptr, grad_loss, grad, &call.options),
+                  VMX_OK)
+            << last_error();
+        for (size_t r = 0; r < p.rows.size(); ++r) {
+          for (size_t c = 0; c < p.rows[r].size(); ++c) {
+            constexpr double h = 0x1p-17;
+            auto up = p.rows, down = p.rows;
+            up[r][c] += h;
+            down[r][c] -= h;
+            const double slope = (value_at(up) - value_at(down)) / (2 * h);
+            EXPECT_NEAR(grad.get(static_cast<int64_t>(r), static_cast<int64_t>(c)), slope, 6e-8) << r << ", " << c;
+          }
+        }
+      }
+    }
+  }
+}
+
 // Nothing is allocated once the workspace has the size that the query tells.
 TEST(CrossEntropy, WorkspaceSize) {
   for (const bool grad : {false, true}) {

@@ -910,6 +910,119 @@ TEST(LinearTopK, Arguments) {
   EXPECT_EQ(vmx_linear_topk(nullptr, nullptr, &a.hidden.view(), &small, 5, &values.view(), nullptr, nullptr, nullptr), VMX_ERR_VALUE);
 }
 
+#define EXPECT_FAILS(call, status, text)                                        \
+  do {                                                                          \
+    EXPECT_EQ(call, status);                                                    \
+    EXPECT_NE(last_error().find(text), std::string::npos) << last_error();      \
+  } while (false)
+
+// What the functions of linear scores share: hidden, weights, bias, and that nothing is written.
+TEST(Linear, Arguments) {
+  VMX_NEEDS_ONEDNN();
+  const Sizes s{6, 40, 5};
+  const Problem p(s, 36, true);
+  const Arguments a(p, Form{});
+  const Vector lse(VMX_F32, 6);
+  std::vector<uint32_t> flags(6, 9);
+  vmx_softmax_options options = VMX_SOFTMAX_OPTIONS_INIT;
+  const std::string name = "vmx_linear_logsumexp: ";
+  const auto untouched = lse.bytes();
+  const auto run = [&](const vmx_matrix* hidden, const vmx_linear* linear, const vmx_vector* out, uint32_t* row_flags) {
+    const vmx_status status = vmx_linear_logsumexp(nullptr, nullptr, hidden, linear, out, row_flags, &options);
+    EXPECT_EQ(lse.bytes(), untouched);
+    for (const uint32_t f : flags) EXPECT_EQ(f, 9u);
+    return status;
+  };
+  const auto with_hidden = [&](const std::function<void(vmx_matrix&)>& change) {
+    vmx_matrix hidden = a.hidden.view();
+    change(hidden);
+    return run(&hidden, &a.linear, lse, flags.data());
+  };
+  EXPECT_FAILS(run(nullptr, &a.linear, lse, nullptr), VMX_ERR_NULL, name + "hidden is NULL");
+  EXPECT_FAILS(with_hidden([](vmx_matrix& m) { m.data = nullptr; }), VMX_ERR_NULL, name + "hidden.data is NULL");
+  EXPECT_FAILS(with_hidden([](vmx_matrix& m) { m.rows = -1; }), VMX_ERR_SHAPE, "hidden.rows is -1");
+  EXPECT_FAILS(with_hidden([](vmx_matrix& m) { m.cols = -1; }), VMX_ERR_SHAPE, "hidden.cols is -1");
+  EXPECT_FAILS(with_hidden([](vmx_matrix& m) { m.cols = 4; }), VMX_ERR_SHAPE, "linear.weights.cols is 5, but hidden.cols is 4");
+  EXPECT_FAILS(with_hidden([](vmx_matrix& m) { m.rows = 5; }), VMX_ERR_SHAPE, "lse.n is 6, but must be 5");
+  EXPECT_FAILS(with_hidden([](vmx_matrix& m) { m.dtype = VMX_F16; }), VMX_ERR_DTYPE, "hidden.dtype is 3 (f16)");
+  EXPECT_FAILS(with_hidden([](vmx_matrix& m) { m.reserved = 1; }), VMX_ERR_VALUE, "hidden.reserved is 1");
+  EXPECT_FAILS(with_hidden([](vmx_matrix& m) { m.row_stride = INT64_MAX; }), VMX_ERR_SIZE, "9223372036854775807");
+  EXPECT_FAILS(with_hidden([](vmx_matrix& m) { m.data = static_cast<char*>(m.data) + 1; }), VMX_ERR_VALUE, "hidden.data");
+  const auto with_linear = [&](const std::function<void(vmx_linear&)>& change) {
+    vmx_linear linear = a.linear;
+    change(linear);
+    return run(&a.hidden.view(), &linear, lse, flags.data());
+  };
+  EXPECT_FAILS(run(&a.hidden.view(), nullptr, lse, nullptr), VMX_ERR_NULL, name + "linear is NULL");
+  EXPECT_FAILS(with_linear([](vmx_linear& l) { l.struct_size = 0; }), VMX_ERR_STRUCT, "linear.struct_size is 0");
+  EXPECT_FAILS(with_linear([](vmx_linear& l) { l.struct_size = SIZE_MAX; }), VMX_ERR_STRUCT, "linear.struct_size is 1844674");
+  EXPECT_FAILS(with_linear([](vmx_linear& l) { l.weights = {}; }), VMX_ERR_NULL, "linear.weights.data and linear.packed");
+  EXPECT_FAILS(with_linear([](vmx_linear& l) { l.weights.data = nullptr; }), VMX_ERR_NULL, "linear.weights.data is NULL");
+  EXPECT_FAILS(with_linear([](vmx_linear& l) { l.weights.rows = -3; }), VMX_ERR_SHAPE, "linear.weights.rows is -3");
+  EXPECT_FAILS(with_linear([](vmx_linear& l) { l.weights.rows = VMX_MAX_COLS + 1, l.weights.row_stride = 0; }), VMX_ERR_SIZE,
+               "linear.weights.rows is 2147483648");
+  EXPECT_FAILS(with_linear([](vmx_linear& l) { l.weights.dtype = VMX_F64; }), VMX_ERR_DTYPE, "linear.weights.dtype is 4");
+  EXPECT_FAILS(with_linear([](vmx_linear& l) { l.weights.dtype = VMX_BF16; }), VMX_ERR_DTYPE, "linear.weights.dtype is bf16");
+  EXPECT_FAILS(with_linear([](vmx_linear& l) { l.weights.reserved = 1; }), VMX_ERR_VALUE, "linear.weights.reserved is 1");
+  EXPECT_FAILS(with_linear([](vmx_linear& l) { l.bias.n = 41; }), VMX_ERR_SHAPE, "linear.bias.n is 41, but must be 40");
+  EXPECT_FAILS(with_linear([](vmx_linear& l) { l.bias.dtype = VMX_F64; }), VMX_ERR_DTYPE, "linear.bias.dtype is 4");
+  EXPECT_FAILS(with_linear([](vmx_linear& l) { l.bias.reserved = 2; }), VMX_ERR_VALUE, "linear.bias.reserved is 2");
+  EXPECT_FAILS(with_linear([](vmx_linear& l) { l.memory_limit = 1; }), VMX_ERR_VALUE, "memory_limit");
+  const auto with_lse = [&](const std::function<void(vmx_vector&)>& change) {
+    vmx_vector out = lse.view();
+    change(out);
+    return run(&a.hidden.view(), &a.linear, &out, flags.data());
+  };
+  EXPECT_FAILS(run(&a.hidden.view(), &a.linear, nullptr, nullptr), VMX_ERR_NULL, name + "lse is NULL");
+  EXPECT_FAILS(with_lse([](vmx_vector& v) { v.n = 7; }), VMX_ERR_SHAPE, "lse.n is 7, but must be 6");
+  EXPECT_FAILS(with_lse([](vmx_vector& v) { v.dtype = VMX_F64; }), VMX_ERR_DTYPE, "lse.dtype is 4");
+  EXPECT_FAILS(with_lse([](vmx_vector& v) { v.stride = 0; }), VMX_ERR_OVERLAP, "lse overlaps itself");
+  EXPECT_FAILS(with_lse([&](vmx_vector& v) { v.data = a.hidden.at(1, 0); }), VMX_ERR_OVERLAP, "lse overlaps hidden");
+  EXPECT_FAILS(with_lse([&](vmx_vector& v) { v.data = a.weights.at(1, 0); }), VMX_ERR_OVERLAP, "lse overlaps linear.weights");
+  EXPECT_FAILS(with_lse([&](vmx_vector& v) { v.data = a.bias->at(1); }), VMX_ERR_OVERLAP, "lse overlaps linear.bias");
+  EXPECT_FAILS(run(&a.hidden.view(), &a.linear, lse, static_cast<uint32_t*>(lse.at(1))), VMX_ERR_OVERLAP, "row_flags overlaps lse");
+  auto* const odd = reinterpret_cast<uint32_t*>(reinterpret_cast<uintptr_t>(flags.data()) + 1);
+  EXPECT_FAILS(run(&a.hidden.view(), &a.linear, lse, odd), VMX_ERR_VALUE, "row_flags is not aligned");
+  options.flags = 4;
+  EXPECT_FAILS(run(&a.hidden.view(), &a.linear, lse, nullptr), VMX_ERR_VALUE, "options.flags has unknown bits 0x4");
+  options.flags = 0;
+  options.temperature = static_cast<const float*>(lse.at(0));  // NaNs
+  EXPECT_FAILS(run(&a.hidden.view(), &a.linear, lse, nullptr), VMX_ERR_VALUE, "options.temperature of row 0");
+  std::vector<float> temperatures(6, 1.0f);
+  options.temperature = temperatures.data();
+  options.temperature_stride = 1;
+  EXPECT_FAILS(with_lse([&](vmx_vector& v) { v.data = temperatures.data(); }), VMX_ERR_OVERLAP,
+               "lse overlaps options.temperature");
+  options.temperature_stride = INT64_MAX;
+  EXPECT_FAILS(run(&a.hidden.view(), &a.linear, lse, nullptr), VMX_ERR_SIZE, "options.temperature");
+}
+
+TEST(Linear, ArgumentsOfPacking) {
+  VMX_NEEDS_ONEDNN();
+  const Sizes s{2, 40, 5};
+  const Problem p(s, 37, false);
+  const Arguments a(p, Form{});
+  auto* const marker = reinterpret_cast<vmx_packed_weights*>(uintptr_t{64});
+  vmx_packed_weights* out = marker;
+  const auto pack = [&](const std::function<void(vmx_matrix&)>& change) {
+    vmx_matrix weights = a.weights.view();
+    change(weights);
+    const vmx_status status = vmx_pack_weights(nullptr, &weights, &out);
+    EXPECT_EQ(out, marker);
+    return status;
+  };
+  EXPECT_FAILS(vmx_pack_weights(nullptr, nullptr, &out), VMX_ERR_NULL, "vmx_pack_weights: weights is NULL");
+  EXPECT_FAILS(vmx_pack_weights(nullptr, &a.weights.view(), nullptr), VMX_ERR_NULL, "vmx_pack_weights: out is NULL");
+  EXPECT_FAILS(pack([](vmx_matrix& m) { m.data = nullptr; }), VMX_ERR_NULL, "weights.data is NULL");
+  EXPECT_FAILS(pack([](vmx_matrix& m) { m.dtype = VMX_F64; }), VMX_ERR_DTYPE, "weights.dtype is 4");
+  EXPECT_FAILS(pack([](vmx_matrix& m) { m.rows = -1; }), VMX_ERR_SHAPE, "weights.rows is -1");
+  EXPECT_FAILS(pack([](vmx_matrix& m) { m.rows = VMX_MAX_COLS + 1, m.row_stride = 0; }), VMX_ERR_SIZE, "weights.rows is 2147483648");
+  EXPECT_FAILS(pack([](vmx_matrix& m) { m.cols = VMX_MAX_COLS + 1; }), VMX_ERR_SIZE, "weights.cols is 2147483648");
+  EXPECT_FAILS(pack([](vmx_matrix& m) { m.reserved = 4; }), VMX_ERR_VALUE, "weights.reserved is 4");
+  EXPECT_FAILS(pack([](vmx_matrix& m) { m.col_stride = INT64_MIN; }), VMX_ERR_SIZE, "-9223372036854775808");
+  EXPECT_FAILS(pack([](vmx_matrix& m) { m.data = static_cast<char*>(m.data) + 2; }), VMX_ERR_VALUE, "weights.data");
+}
+
 // Packed and plain weights of many bits: the same classes, and scores as near as f32 sums are.
 TEST(LinearTopK, PackedAgreesWithPlain) {
   VMX_NEEDS_ONEDNN();

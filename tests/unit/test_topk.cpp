@@ -17,6 +17,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <thread>
 
@@ -713,6 +714,116 @@ TEST_F(BadArguments, Merge) {
   EXPECT_FAILS(merge(values_in, wide_ids, 2, ids_), VMX_ERR_SIZE, "i32");
   options_.flags = 4;
   EXPECT_FAILS(merge(values_in, ids_in, 2, ids_), VMX_ERR_VALUE, "options.flags");
+}
+
+// Each field of each view.
+TEST_F(BadArguments, Views) {
+  const auto x = [&](const std::function<void(vmx_matrix&)>& change) {
+    vmx_matrix view = x_.view();
+    change(view);
+    return call(&view, 2, values_, ids_);
+  };
+  EXPECT_FAILS(x([](vmx_matrix& v) { v.cols = -1; }), VMX_ERR_SHAPE, "x.cols is -1");
+  EXPECT_FAILS(x([](vmx_matrix& v) { v.row_stride = INT64_MIN; }), VMX_ERR_SIZE, "-9223372036854775808");
+  EXPECT_FAILS(x([](vmx_matrix& v) { v.dtype = 0; }), VMX_ERR_DTYPE, "x.dtype is 0");
+  EXPECT_FAILS(x([](vmx_matrix& v) { v.data = static_cast<char*>(v.data) + 2; }), VMX_ERR_VALUE, "x.data is not aligned");
+  const struct {
+    const char* name;
+    const Matrix* matrix;
+  } outputs[] = {{"values", &values_}, {"ids", &ids_}};
+  for (const auto& output : outputs) {
+    const std::string name = output.name;
+    const auto out = [&](const std::function<void(vmx_matrix&)>& change) {
+      vmx_matrix view = output.matrix->view();
+      change(view);
+      return name == "ids" ? call(x_, 2, values_, &view) : call(x_, 2, &view, ids_);
+    };
+    EXPECT_FAILS(out([](vmx_matrix& v) { v.rows = -1; }), VMX_ERR_SHAPE, name + ".rows is -1");
+    EXPECT_FAILS(out([](vmx_matrix& v) { v.rows = 1; }), VMX_ERR_SHAPE, name + " is 1 x 2, but must be 2 x 2");
+    EXPECT_FAILS(out([](vmx_matrix& v) { v.cols = 3; }), VMX_ERR_OVERLAP, name + " overlaps itself");
+    EXPECT_FAILS(out([](vmx_matrix& v) { v.row_stride = 0; }), VMX_ERR_OVERLAP, name + " overlaps itself");
+    EXPECT_FAILS(out([](vmx_matrix& v) { v.col_stride = 0; }), VMX_ERR_OVERLAP, name + " overlaps itself");
+    EXPECT_FAILS(out([](vmx_matrix& v) { v.row_stride = INT64_MAX; }), VMX_ERR_SIZE, name);
+    EXPECT_FAILS(out([](vmx_matrix& v) { v.reserved = 9; }), VMX_ERR_VALUE, name + ".reserved is 9");
+    EXPECT_FAILS(out([](vmx_matrix& v) { v.dtype = VMX_BF16; }), VMX_ERR_DTYPE, name + ".dtype is 2");
+    EXPECT_FAILS(out([](vmx_matrix& v) { v.data = static_cast<char*>(v.data) + 1; }), VMX_ERR_VALUE, name + ".data");
+    EXPECT_FAILS(out([&](vmx_matrix& v) { v.data = x_.at(0, 1); }), VMX_ERR_OVERLAP, name + " overlaps x");
+    EXPECT_FAILS(vmx_topk(nullptr, nullptr, x_, 2, values_, ids_, static_cast<uint32_t*>(output.matrix->at(1, 0)), nullptr),
+                 VMX_ERR_OVERLAP, "row_flags overlaps " + name);
+  }
+  EXPECT_FAILS(vmx_topk(nullptr, nullptr, x_, 2, values_, ids_, static_cast<uint32_t*>(x_.at(0, 0)), nullptr), VMX_ERR_OVERLAP,
+               "row_flags overlaps x");
+  auto* const odd = reinterpret_cast<uint32_t*>(reinterpret_cast<uintptr_t>(flags_) + 2);
+  EXPECT_FAILS(vmx_topk(nullptr, nullptr, x_, 2, values_, ids_, odd, nullptr), VMX_ERR_VALUE, "row_flags is not aligned");
+}
+
+TEST_F(BadArguments, OptionsOfOtherSizes) {
+  struct {
+    vmx_topk_options known = VMX_TOPK_OPTIONS_INIT;
+    unsigned char tail[16] = {};
+  } grown;
+  const auto with_size = [&](size_t size) {
+    grown.known.struct_size = size;
+    return vmx_topk(nullptr, nullptr, x_, 2, values_, ids_, flags_, &grown.known);
+  };
+  grown.tail[15] = 1;
+  EXPECT_FAILS(with_size(sizeof grown), VMX_ERR_STRUCT, "options");
+  EXPECT_FAILS(with_size(0), VMX_ERR_STRUCT, "options.struct_size is 0");
+  EXPECT_FAILS(with_size(sizeof(vmx_topk_options) - 1), VMX_ERR_STRUCT, "options.struct_size");
+  EXPECT_FAILS(with_size(SIZE_MAX), VMX_ERR_STRUCT, "options.struct_size is 18446744073709551615");
+  grown.tail[15] = 0;
+  grown.known.struct_size = sizeof grown;
+  const Matrix values(VMX_F32, 2, 2), ids(VMX_I32, 2, 2);
+  EXPECT_EQ(vmx_topk(nullptr, nullptr, x_, 2, values, ids, nullptr, &grown.known), VMX_OK) << last_error();
+}
+
+TEST_F(BadArguments, ExcludedViews) {
+  const Ids ids(VMX_I64, {0, 1}), indptr(VMX_I64, {0, 1, 2});
+  const auto with = [&](const std::function<void(vmx_csr&)>& change) {
+    options_.excluded.ids = ids.view();
+    options_.excluded.indptr = indptr.view();
+    change(options_.excluded);
+    return call();
+  };
+  EXPECT_FAILS(with([](vmx_csr& e) { e.ids.n = -1; }), VMX_ERR_SHAPE, "options.excluded.ids.n is -1");
+  EXPECT_FAILS(with([](vmx_csr& e) { e.ids.stride = INT64_MAX; }), VMX_ERR_SIZE, "options.excluded.ids");
+  EXPECT_FAILS(with([](vmx_csr& e) { e.ids.data = static_cast<const char*>(e.ids.data) + 4; }), VMX_ERR_VALUE,
+               "options.excluded.ids.data");
+  EXPECT_FAILS(with([](vmx_csr& e) { e.indptr.type = VMX_F64; }), VMX_ERR_DTYPE, "options.excluded.indptr.type");
+  EXPECT_FAILS(with([](vmx_csr& e) { e.indptr.base = -1; }), VMX_ERR_VALUE, "options.excluded.indptr.base is -1");
+  EXPECT_FAILS(with([](vmx_csr& e) { e.indptr.base = 1; }), VMX_ERR_SHAPE, "options.excluded.indptr[0] is 0");
+  EXPECT_FAILS(with([](vmx_csr& e) { e.indptr.n = -2; }), VMX_ERR_SHAPE, "options.excluded.indptr.n is -2");
+  const Ids lowest(VMX_I64, {INT64_MIN, 1}), falls(VMX_I64, {INT64_MIN, 1, 2});
+  EXPECT_FAILS(with([&](vmx_csr& e) { e.ids = lowest.view(), e.ids.base = 1; }), VMX_ERR_LABEL,
+               "options.excluded.ids[0] (row 0) is -9223372036854775808");
+  EXPECT_FAILS(with([&](vmx_csr& e) { e.indptr = falls.view(), e.indptr.base = 1; }), VMX_ERR_SHAPE,
+               "options.excluded.indptr[0] is -9223372036854775808");
+}
+
+TEST_F(BadArguments, MergeViews) {
+  const Matrix values_in(VMX_F32, 2, 2), ids_in(VMX_I32, 2, 2);
+  const auto merge = [&](const vmx_matrix& v, const vmx_matrix& i, const vmx_matrix& values, const vmx_matrix& ids) {
+    return vmx_topk_merge(nullptr, nullptr, &v, &i, 2, &values, &ids, flags_, &options_);
+  };
+  const vmx_matrix &v = values_in.view(), &i = ids_in.view(), &values = values_.view(), &ids = ids_.view();
+  const auto changed = [](vmx_matrix m, const std::function<void(vmx_matrix&)>& change) {
+    change(m);
+    return m;
+  };
+  EXPECT_FAILS(merge(v, i, v, ids), VMX_ERR_OVERLAP, "values overlaps values_in");
+  EXPECT_FAILS(merge(v, i, values, i), VMX_ERR_OVERLAP, "ids overlaps ids_in");
+  EXPECT_FAILS(merge(v, i, i, ids), VMX_ERR_DTYPE, "values.dtype");
+  EXPECT_FAILS(merge(changed(v, [](vmx_matrix& m) { m.dtype = VMX_I32; }), i, values, ids), VMX_ERR_DTYPE, "values_in.dtype");
+  EXPECT_FAILS(merge(changed(v, [](vmx_matrix& m) { m.reserved = 3; }), i, values, ids), VMX_ERR_VALUE, "values_in.reserved");
+  EXPECT_FAILS(merge(v, changed(i, [](vmx_matrix& m) { m.reserved = 3; }), values, ids), VMX_ERR_VALUE, "ids_in.reserved");
+  EXPECT_FAILS(merge(v, changed(i, [](vmx_matrix& m) { m.rows = 1; }), values, ids), VMX_ERR_SHAPE,
+               "ids_in.rows is 1, but values_in.rows is 2");
+  EXPECT_FAILS(merge(v, changed(i, [](vmx_matrix& m) { m.col_stride = INT64_MAX; }), values, ids), VMX_ERR_SIZE, "ids_in");
+  EXPECT_FAILS(merge(v, i, changed(values, [](vmx_matrix& m) { m.dtype = VMX_F64; }), ids), VMX_ERR_DTYPE, "values.dtype");
+  EXPECT_FAILS(vmx_topk_merge(nullptr, nullptr, &v, &i, 2, &values, &ids, static_cast<uint32_t*>(ids_in.at(0, 0)), nullptr),
+               VMX_ERR_OVERLAP, "row_flags overlaps ids_in");
+  options_.struct_size = 5;
+  EXPECT_FAILS(merge(v, i, values, ids), VMX_ERR_STRUCT, "options.struct_size is 5");
 }
 
 TEST_F(BadArguments, WorkspaceSize) {

@@ -692,4 +692,37 @@ TEST(CrossEntropy, WorkspaceSize) {
   }
 }
 
+// Lists take what the header says on top of that.
+TEST(CrossEntropy, WorkspaceSizeWithLists) {
+  constexpr int64_t cols = 3000, per_row = 1001;
+  for (const bool backward : {false, true}) {
+    Problem p;
+    p.csr = true;
+    Random random(4);
+    for (uint64_t r = 0; r < 3; ++r) {
+      p.rows.push_back(make_row(row_kind("bell"), cols, VMX_F32, r));
+      p.names.push_back("bell");
+      p.targets.emplace_back();
+      for (int64_t i = 0; i < per_row; ++i) p.targets.back().push_back({random.below(cols), 1.0});
+    }
+    const Matrix x(VMX_F32, p.rows);
+    const Call call(p);
+    const Workspace ws;
+    Answers got(p);
+    const vmx_cross_entropy_out out = got.views(1);
+    const Vector ones(VMX_F32, std::vector<double>(3, 1.0));
+    size_t size = 0;
+    ASSERT_EQ(vmx_cross_entropy_workspace_size(nullptr, x, &out.grad, &call.options, &size), VMX_OK) << last_error();
+    ASSERT_EQ(vmx_workspace_reserve(ws, size + 24 * static_cast<size_t>(3 * per_row) + 64), VMX_OK);
+    const size_t before = vmx_workspace_capacity(ws);
+    if (backward) {
+      ASSERT_EQ(vmx_cross_entropy_backward(nullptr, ws, x, &call.targets, nullptr, ones, got.grad, &call.options), VMX_OK)
+          << last_error();
+    } else {
+      ASSERT_EQ(vmx_cross_entropy(nullptr, ws, x, &call.targets, &out, &call.options), VMX_OK) << last_error();
+    }
+    EXPECT_EQ(vmx_workspace_capacity(ws), before);
+  }
+}
+
 }  // namespace

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/contexts.hpp"
 
+#include <cstdlib>
 #include <stdexcept>
 
 namespace vmx::test {
 
 std::vector<int32_t> usable_isas() {
+  const char* const only = std::getenv("VMX_TEST_ISA");
   std::vector<int32_t> result;
   for (int32_t i = 0; i < vmx_isa_count(); ++i) {
-    if (vmx_isa_usable(vmx_isa_id(i))) result.push_back(vmx_isa_id(i));
+    const int32_t isa = vmx_isa_id(i);
+    if (vmx_isa_usable(isa) && (!only || std::string(only) == vmx_isa_name(isa))) result.push_back(isa);
   }
+  if (result.empty()) throw std::runtime_error(std::string("VMX_TEST_ISA: no usable ISA of the name ") + only);
   return result;
 }
 

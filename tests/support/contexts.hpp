@@ -10,6 +10,7 @@
 
 namespace vmx::test {
 
+/// VMX_TEST_ISA=name in the environment: that one alone, where the others would cost time for nothing (in emulators).
 std::vector<int32_t> usable_isas();
 
 class Context {

@@ -553,8 +553,8 @@ VMX_API const char *vmx_onednn_version(void) VMX_NOEXCEPT;
 /* ---------------------------------------------------------------- samplers -------------------------------------- */
 
 /** Draws negative classes and tells their exact proposal probabilities q. A draw is a function of (seed, step, row, place)
- *  alone: Philox4x32-10 (Salmon et al. 2011), key = seed, counter = (t low, VMX_PURPOSE_NEGATIVES << 24 | t bits 32..55,
- *  step low, step high), t = row*2^40 + number of the word block, the row being 0 for shared draws. */
+ *  alone: Philox4x32-10 (Salmon et al. 2011), key = seed, counter = (number of the word block, VMX_PURPOSE_NEGATIVES << 24 |
+ *  row bits 0..23, step bits 0..31, step bits 32..55 << 8 | row bits 24..31), the row being 0 for shared draws. */
 typedef struct vmx_sampler vmx_sampler;
 
 #define VMX_PURPOSE_NEGATIVES 4 /* purpose numbers of the Philox counter are never reused */
@@ -616,7 +616,7 @@ typedef struct vmx_draw_options {
   size_t struct_size;
   uint32_t flags, reserved;
   uint64_t seed; /* neutral 0 */
-  int64_t step;  /* neutral 0; a training step or any number, >= 0: another step gives independent draws */
+  int64_t step;  /* neutral 0; a training step or any number in [0, 2^56): another step gives independent draws */
 } vmx_draw_options;
 #define VMX_DRAW_OPTIONS_INIT {sizeof(vmx_draw_options), 0, 0, 0, 0}
 VMX_API vmx_status vmx_draw_options_init(vmx_draw_options *options, size_t size) VMX_NOEXCEPT;

@@ -781,25 +781,35 @@ VMX_API vmx_status vmx_in_batch_softmax(const vmx_context *ctx, vmx_workspace *w
 /* optimizers of vmx_sparse_update */
 #define VMX_SGD 1     /* w -= lr g */
 #define VMX_ADAGRAD 2 /* v += g^2; w -= lr g / (sqrt(v) + eps) */
-#define VMX_ADAM 3    /* lazy Adam: m and v of the rows touched; bias corrected by the step */
+#define VMX_ADAM 3    /* lazy Adam: m <- beta1 m + (1 - beta1) g, v <- beta2 v + (1 - beta2) g^2 of the rows touched;
+                         w -= lr/(1 - beta1^step) m / (sqrt(v/(1 - beta2^step)) + eps) */
 
 typedef struct vmx_update_options {
   size_t struct_size;
   int32_t optimizer, reserved;
-  int64_t step;        /* ADAM: from 1 */
-  double lr;           /* default 0.001 */
-  double beta1, beta2; /* ADAM: defaults 0.9, 0.999 */
-  double eps;          /* default 1e-8 (inside no root) */
-  double weight_decay; /* decoupled: first w -= lr*weight_decay*w; neutral 0 */
+  int64_t step;        /* ADAM: from 1; the same for all rows, however often each was touched */
+  double lr;           /* default 0.001; finite, >= 0 */
+  double beta1, beta2; /* ADAM: defaults 0.9, 0.999; in [0, 1) */
+  double eps;          /* default 1e-8 (inside no root); finite, >= 2^-126; not of SGD */
+  double weight_decay; /* decoupled: first w -= lr*weight_decay*w; neutral 0; finite, >= 0 */
 } vmx_update_options;
 #define VMX_UPDATE_OPTIONS_INIT {sizeof(vmx_update_options), VMX_SGD, 0, 1, 0.001, 0.9, 0.999, 1e-8, 0}
 VMX_API vmx_status vmx_update_options_init(vmx_update_options *options, size_t size) VMX_NOEXCEPT;
 
-/** Updates the rows of table that grad names (grad->count of them; ids rising, each once).
- *  table      [classes, dim] f32 or bf16 (rounded to nearest even).
- *  mean       ADAM: m [classes, dim] f32; else NULL. square: ADAGRAD, ADAM: v [classes, dim] f32; else NULL.
- *  Bits       the same on every ISA and for every thread count. Cost: O(count*dim). Source: Duchi et al. 2011; Kingma & Ba
- *             2015. Since 0.2. */
+/** One step of an optimizer on the rows of table that grad names; other rows and their moments stay as they are.
+ *  grad       the first grad->count rows of grad->rows (any strides) and of grad->ids, which must rise. Its bias is not looked
+ *             at: a bias is a table [classes, 1] of its own.
+ *  table      [classes, dim] f32 or bf16 (rounded to nearest even), updated in place.
+ *  mean       ADAM: m [classes, dim] f32; else NULL. square: ADAGRAD, ADAM: v [classes, dim] f32; else NULL. Both begin as 0.
+ *  Edge       NaN and infinities go by IEEE arithmetic into the elements they belong to, and into no others. An empty list:
+ *             nothing is done.
+ *  Error      u = 2^-24. m and v: 3 u of the sum of their terms' magnitudes. The step: 6 u of that by the m and v stored; w: 2 u
+ *             of its old and u of its new value besides (bf16: rounded once more). Results below 2^-126 are +0.
+ *  Bits       the same on every ISA and for every thread count.
+ *  Cost       O(count*dim): one read and write of the rows named, fetched ahead. No allocation.
+ *  Status     VMX_ERR_LABEL for an id outside the table, VMX_ERR_VALUE for ids that do not rise, or a moment that the optimizer
+ *             has not; else as usual.
+ *  Source     Duchi et al. 2011; Kingma & Ba 2015; Loshchilov & Hutter 2019 for the decay. Since 0.2. */
 VMX_API vmx_status vmx_sparse_update(const vmx_context *ctx, const vmx_sparse_rows *grad, const vmx_matrix *table,
                                      const vmx_matrix *mean, const vmx_matrix *square,
                                      const vmx_update_options *options) VMX_NOEXCEPT;

@@ -5,7 +5,7 @@
 // Each operation has one exact result (IEEE, round to nearest even), so kernels give the same bits for any width:
 //   stream            a non-temporal store of two registers; store has a form for two also
 //   load / store      f32, f64; bf16 and f16 are widened exactly and rounded to nearest even
-//   add sub mul       IEEE;  fma: one rounding, in the scalar target too
+//   add sub mul div   IEEE, sqrt too;  fma: one rounding, in the scalar target too
 //   min_or_b, max_or_b  a < b ? a : b,  a > b ? a : b: b when unordered, and for +-0 (the order of minps and maxps)
 //   lookup4           table[i & 3]
 //   larger_unsigned   of 32-bit integers without a sign

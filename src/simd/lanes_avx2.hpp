@@ -80,6 +80,7 @@ inline void stream_fence() { _mm_sfence(); }
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 inline F fma(F a, F b, F c) { return F(_mm256_fmadd_ps(a, b, c)); }
+inline F sqrt(F a) { return F(_mm256_sqrt_ps(a)); }
 inline F min_or_b(F a, F b) { return F(_mm256_min_ps(a, b)); }
 inline F max_or_b(F a, F b) { return F(_mm256_max_ps(a, b)); }
 inline D min_or_b(D a, D b) { return D(_mm256_min_pd(a, b)); }
@@ -129,6 +130,9 @@ inline F narrow_from(Function&& f) {
 inline D exp2_int(D n) {
   const __m256d magic = _mm256_set1_pd(6755399441055744.0 + 1023);  // 1.5 * 2^52 + bias: low bits hold n + 1023
   return D(_mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(_mm256_add_pd(n, magic)), 52)));
+}
+inline F select_at_least(F a, F b, F yes, F no) {
+  return F(_mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_GE_OQ)));
 }
 inline D select_at_least(D a, D b, D yes, D no) {
   return D(_mm256_blendv_pd(no, yes, _mm256_cmp_pd(a, b, _CMP_GE_OQ)));

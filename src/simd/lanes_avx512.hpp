@@ -74,6 +74,7 @@ inline void stream_fence() { _mm_sfence(); }
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 inline F fma(F a, F b, F c) { return F(_mm512_fmadd_ps(a, b, c)); }
+inline F sqrt(F a) { return F(_mm512_sqrt_ps(a)); }
 inline F min_or_b(F a, F b) { return F(_mm512_min_ps(a, b)); }
 inline F max_or_b(F a, F b) { return F(_mm512_max_ps(a, b)); }
 inline D min_or_b(D a, D b) { return D(_mm512_min_pd(a, b)); }
@@ -119,6 +120,9 @@ inline F narrow_from(Function&& f) {
 inline D exp2_int(D n) {
   const __m512d magic = _mm512_set1_pd(6755399441055744.0 + 1023);  // 1.5 * 2^52 + bias: low bits hold n + 1023
   return D(_mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(_mm512_add_pd(n, magic)), 52)));
+}
+inline F select_at_least(F a, F b, F yes, F no) {
+  return F(_mm512_mask_mov_ps(no, _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ), yes));
 }
 inline D select_at_least(D a, D b, D yes, D no) {
   return D(_mm512_mask_mov_pd(no, _mm512_cmp_pd_mask(a, b, _CMP_GE_OQ), yes));

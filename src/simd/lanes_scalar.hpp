@@ -6,6 +6,10 @@
 #include <bit>
 #include <cstring>
 
+#if defined(__SSE2__)
+#  include <emmintrin.h>
+#endif
+
 #include "core/dtype.hpp"
 #include "simd/storage.hpp"
 
@@ -41,6 +45,7 @@ constexpr int kW = 4, kWD = 2;
 inline F operator+(F a, F b) { return F(a.v + b.v); }
 inline F operator-(F a, F b) { return F(a.v - b.v); }
 inline F operator*(F a, F b) { return F(a.v * b.v); }
+inline F operator/(F a, F b) { return F(a.v / b.v); }
 inline D operator+(D a, D b) { return D(a.v + b.v); }
 inline D operator-(D a, D b) { return D(a.v - b.v); }
 inline D operator*(D a, D b) { return D(a.v * b.v); }
@@ -107,6 +112,15 @@ inline Float4 to_float(Double2 low, Double2 high) {
 inline F fma(F a, F b, F c) {
   return F(to_float(fma_to_odd(to_double(low_half(a.v)), to_double(low_half(b.v)), to_double(low_half(c.v))),
                     fma_to_odd(to_double(high_half(a.v)), to_double(high_half(b.v)), to_double(high_half(c.v)))));
+}
+
+inline F sqrt(F a) {
+#if defined(__SSE2__)
+  return F(Float4(_mm_sqrt_ps(a.v)));
+#else
+  for (int i = 0; i < kW; ++i) a.v[i] = __builtin_sqrtf(a.v[i]);
+  return a;
+#endif
 }
 
 template <class Vector, class Mask>
@@ -177,6 +191,7 @@ inline D exp2_int(D n) {
   const Unsigned2 bits = load_vector_of<Unsigned2>(&shifted) << 52;
   return D(load_vector_of<Double2>(&bits));
 }
+inline F select_at_least(F a, F b, F yes, F no) { return F(select<Float4, Int4>(a.v >= b.v, yes.v, no.v)); }
 inline D select_at_least(D a, D b, D yes, D no) { return D(select<Double2, Long2>(a.v >= b.v, yes.v, no.v)); }
 // a >= b ? v : 0
 inline D where_at_least(D a, D b, D v) { return select_at_least(a, b, v, D(0.0)); }

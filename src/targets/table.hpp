@@ -7,6 +7,7 @@
 #include "core/lse_sum.hpp"
 #include "core/row_scale.hpp"
 #include "core/topk_list.hpp"
+#include "core/update_params.hpp"
 
 #include <vastmax/vastmax.h>
 

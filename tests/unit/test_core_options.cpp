@@ -68,6 +68,8 @@ TEST(Options, InitFunctionsFillAsTheMacrosDo) {
   check_init<vmx_topk_options>(vmx_topk_options_init, VMX_TOPK_OPTIONS_INIT);
   check_init<vmx_linear>(vmx_linear_init, VMX_LINEAR_INIT);
   check_init<vmx_linear_grads>(vmx_linear_grads_init, VMX_LINEAR_GRADS_INIT);
+  check_init<vmx_sparse_rows>(vmx_sparse_rows_init, VMX_SPARSE_ROWS_INIT);
+  check_init<vmx_update_options>(vmx_update_options_init, VMX_UPDATE_OPTIONS_INIT);
   EXPECT_EQ(vmx_softmax_options_init(nullptr, 8), VMX_ERR_NULL);
   EXPECT_EQ(message(), "vmx_softmax_options_init: the struct to fill is NULL");
 }

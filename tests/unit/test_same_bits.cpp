@@ -748,6 +748,65 @@ Outputs run_topk_merge(const Way& s, const Batch& b, const Rows& which, const To
   return outputs_of(got);
 }
 
+// ------------------------------------------------------------------------------------------ sparse updates
+
+// The batch's rows are the gradients, of f32; the table's rows and their moments are made from the row's number.
+struct UpdateRow {
+  Bytes g, w, mean, square;
+};
+const UpdateRow& update_row_of(const Batch& b, int64_t row) {
+  static std::map<std::pair<const Batch*, int64_t>, UpdateRow> made;
+  UpdateRow& bytes = made[{&b, row}];
+  if (!bytes.g.empty()) return bytes;
+  Matrix g(VMX_F32, 1, b.cols()), w(b.dtype, 1, b.cols()), mean(VMX_F32, 1, b.cols()), square(VMX_F32, 1, b.cols());
+  Random random(static_cast<uint64_t>(row) + 1);
+  for (int64_t c = 0; c < b.cols(); ++c) {
+    g.set(0, c, b.x->get(row, c));
+    w.set(0, c, random.one_in(50) ? kInf : random.bell());
+    mean.set(0, c, random.bell() / 8);
+    square.set(0, c, random.one_in(7) ? 0 : random.unit() / 64);
+  }
+  bytes = {g.row_bytes(0), w.row_bytes(0), mean.row_bytes(0), square.row_bytes(0)};
+  return bytes;
+}
+
+Outputs run_sparse_update(const Way& s, const Batch& b, const Rows& which, const vmx_update_options& o) {
+  const int64_t n = count(which);
+  Matrix grad(VMX_F32, n, b.cols(), s.in);
+  Matrix table(b.dtype, 2 * n + 1, b.cols(), s.out), mean(VMX_F32, 2 * n + 1, b.cols(), s.out),
+      square(VMX_F32, 2 * n + 1, b.cols(), s.out);
+  for (Matrix* const m : {&table, &mean, &square}) {
+    const Bytes nothing(static_cast<size_t>(b.cols()) * size_of(m->dtype()));
+    for (int64_t r = 0; r < m->rows(); ++r) m->set_row_bytes(r, nothing);
+  }
+  std::vector<int64_t> ids;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t row = which[static_cast<size_t>(i)], id = 2 * i + 1;
+    ids.push_back(id);
+    const UpdateRow& from = update_row_of(b, row);
+    grad.set_row_bytes(i, from.g);
+    table.set_row_bytes(id, from.w);
+    mean.set_row_bytes(id, from.mean);
+    square.set_row_bytes(id, from.square);
+  }
+  vmx_sparse_rows rows = VMX_SPARSE_ROWS_INIT;
+  rows.ids = ids.data();
+  rows.rows = grad.view();
+  rows.count = n;
+  run_call(s, [&] {
+    return vmx_sparse_update(s.ctx, &rows, table, o.optimizer == VMX_ADAM ? &mean.view() : nullptr,
+                             o.optimizer == VMX_SGD ? nullptr : &square.view(), &o);
+  });
+  Outputs outputs(n);
+  for (int64_t i = 0; i < n; ++i) {
+    for (const Matrix* m : {&table, &mean, &square}) {
+      const Bytes bytes = m->row_bytes(2 * i + 1);
+      outputs.add(i, bytes.data(), bytes.size());
+    }
+  }
+  return outputs;
+}
+
 // --------------------------------------------------------------------------------------------------- cases
 
 struct Case {
@@ -897,6 +956,24 @@ void add_cases_of(int32_t dtype, std::vector<Case>* cases) {
     cases->push_back({"topk_merge." + type + "." + variant, dtype, Shape::usual,
                       [v = options](const Way& s, const Batch& b, const Rows& which) {
                         return run_topk_merge(s, b, which, v);
+                      }});
+  }
+
+  if (dtype != VMX_F32 && dtype != VMX_BF16) return;
+  const auto update = [](int32_t optimizer, double decay) {
+    vmx_update_options o = VMX_UPDATE_OPTIONS_INIT;
+    o.optimizer = optimizer;
+    o.step = 7;
+    o.lr = 0.02;
+    o.weight_decay = decay;
+    return o;
+  };
+  const std::pair<const char*, vmx_update_options> updates[] = {
+      {"sgd", update(VMX_SGD, 0)}, {"adagrad", update(VMX_ADAGRAD, 0.1)}, {"adam", update(VMX_ADAM, 0.1)}};
+  for (const auto& [variant, options] : updates) {
+    cases->push_back({"sparse_update." + type + "." + variant, dtype, Shape::usual,
+                      [o = options](const Way& s, const Batch& b, const Rows& which) {
+                        return run_sparse_update(s, b, which, o);
                       }});
   }
 }

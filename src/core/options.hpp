@@ -33,6 +33,8 @@ VMX_PUBLISHED(vmx_cross_entropy_out, VMX_CROSS_ENTROPY_OUT_INIT);
 VMX_PUBLISHED(vmx_topk_options, VMX_TOPK_OPTIONS_INIT);
 VMX_PUBLISHED(vmx_linear, VMX_LINEAR_INIT);
 VMX_PUBLISHED(vmx_linear_grads, VMX_LINEAR_GRADS_INIT);
+VMX_PUBLISHED(vmx_sampler_options, VMX_SAMPLER_OPTIONS_INIT);
+VMX_PUBLISHED(vmx_draw_options, VMX_DRAW_OPTIONS_INIT);
 #undef VMX_PUBLISHED
 
 // The parts that need not be compiled per struct. known: our sizeof.

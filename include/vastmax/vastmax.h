@@ -553,11 +553,14 @@ VMX_API const char *vmx_onednn_version(void) VMX_NOEXCEPT;
 /* ---------------------------------------------------------------- samplers -------------------------------------- */
 
 /** Draws negative classes and tells their exact proposal probabilities q. A draw is a function of (seed, step, row, place)
- *  alone: Philox4x32-10 (Salmon et al. 2011), key = seed, counter = (number of the word block, VMX_PURPOSE_NEGATIVES << 24 |
- *  row bits 0..23, step bits 0..31, step bits 32..55 << 8 | row bits 24..31), the row being 0 for shared draws. */
+ *  alone: Philox4x32-10 (Salmon et al. 2011), key = seed, counter = (number of the word block, purpose << 24 | row bits 0..23,
+ *  step bits 0..31, step bits 32..55 << 8 | row bits 24..31), the row being 0 for shared draws. Place i (a repeat that is drawn
+ *  again has a place of its own) has words 2i and 2i + 1 of purpose VMX_PURPOSE_NEGATIVES. */
 typedef struct vmx_sampler vmx_sampler;
 
-#define VMX_PURPOSE_NEGATIVES 4 /* purpose numbers of the Philox counter are never reused */
+/* Purpose numbers of the Philox counter are never reused. Samplers have 4 to 9: draws; draws whose words exact uniformity
+ * rejects; noise of class c, upper and lower 32 bits (word c % 4 of block c / 4); numbers of repeats; k-means (step, row 0). */
+#define VMX_PURPOSE_NEGATIVES 4
 
 /* kinds of sampler */
 #define VMX_SAMPLER_UNIFORM 1     /* q = 1/V */

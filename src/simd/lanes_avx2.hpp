@@ -200,6 +200,28 @@ inline D max_across(const D* a) {
   return D(_mm256_max_pd(_mm256_permute2f128_pd(x, y, 0x20), _mm256_permute2f128_pd(x, y, 0x31)));
 }
 
+// ---- words
+template <int N>
+inline L shift_left(L a) { return L(_mm256_slli_epi64(a, N)); }
+template <int N>
+inline L shift_right(L a) { return L(_mm256_srli_epi64(a, N)); }
+template <int N>
+inline I shift_right(I a) { return I(_mm256_srli_epi32(a, N)); }
+inline L bit_and(L a, L b) { return L(_mm256_and_si256(a, b)); }
+inline L bit_or(L a, L b) { return L(_mm256_or_si256(a, b)); }
+inline L bit_xor(L a, L b) { return L(_mm256_xor_si256(a, b)); }
+inline L multiply_low(L a, L b) { return L(_mm256_mul_epu32(a, b)); }
+inline L as_long(D a) { return L(_mm256_castpd_si256(a)); }
+inline D as_double(L a) { return D(_mm256_castsi256_pd(a)); }
+inline D load_ids(const int32_t* p) {
+  return D(_mm256_cvtepi32_pd(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+inline void interleave(L a, L b, L* low, L* high) {
+  const __m256i even = _mm256_unpacklo_epi64(a, b), odd = _mm256_unpackhi_epi64(a, b);
+  *low = L(_mm256_permute2x128_si256(even, odd, 0x20));
+  *high = L(_mm256_permute2x128_si256(even, odd, 0x31));
+}
+
 // Row m: the numbers of the lanes in mask m, side by side.
 struct CompressTable {
   alignas(32) int32_t lane[256][8];

@@ -193,6 +193,28 @@ inline D max_across(const D* a) {
   return D(halve(halve(pair(a[0], a[1]), pair(a[2], a[3])), halve(pair(a[4], a[5]), pair(a[6], a[7]))));
 }
 
+// ---- words
+template <int N>
+inline L shift_left(L a) { return L(_mm512_slli_epi64(a, N)); }
+template <int N>
+inline L shift_right(L a) { return L(_mm512_srli_epi64(a, N)); }
+template <int N>
+inline I shift_right(I a) { return I(_mm512_srli_epi32(a, N)); }
+inline L bit_and(L a, L b) { return L(_mm512_and_si512(a, b)); }
+inline L bit_or(L a, L b) { return L(_mm512_or_si512(a, b)); }
+inline L bit_xor(L a, L b) { return L(_mm512_xor_si512(a, b)); }
+inline L multiply_low(L a, L b) { return L(_mm512_mul_epu32(a, b)); }
+inline L as_long(D a) { return L(_mm512_castpd_si512(a)); }
+inline D as_double(L a) { return D(_mm512_castsi512_pd(a)); }
+inline D load_ids(const int32_t* p) {
+  return D(_mm512_cvtepi32_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+}
+inline void interleave(L a, L b, L* low, L* high) {
+  const __m512i first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), second = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+  *low = L(_mm512_permutex2var_epi64(a, first, b));
+  *high = L(_mm512_permutex2var_epi64(a, second, b));
+}
+
 // To a register first: a compress to memory is microcode on Zen 4.
 inline void compress(float* to, F a, uint32_t mask) {
   _mm512_storeu_ps(to, _mm512_maskz_compress_ps(static_cast<__mmask16>(mask), a));

@@ -274,6 +274,43 @@ inline Vector largest_lanes(const Vector* a) {
 inline F max_across(const F* a) { return largest_lanes<F, kW>(a); }
 inline D max_across(const D* a) { return largest_lanes<D, kWD>(a); }
 
+// ---- words
+typedef uint64_t UnsignedLong2 __attribute__((vector_size(16)));
+inline UnsignedLong2 unsigned_of(L a) { return load_vector_of<UnsignedLong2>(&a.v); }
+inline L signed_of(UnsignedLong2 a) { return L(load_vector_of<Long2>(&a)); }
+template <int N>
+inline L shift_left(L a) {
+  return signed_of(unsigned_of(a) << N);
+}
+template <int N>
+inline L shift_right(L a) {
+  return signed_of(unsigned_of(a) >> N);
+}
+template <int N>
+inline I shift_right(I a) {
+  typedef uint32_t Unsigned4 __attribute__((vector_size(16)));
+  const Unsigned4 shifted = load_vector_of<Unsigned4>(&a.v) >> N;
+  return I(load_vector_of<Int4>(&shifted));
+}
+inline L bit_and(L a, L b) { return L(a.v & b.v); }
+inline L bit_or(L a, L b) { return L(a.v | b.v); }
+inline L bit_xor(L a, L b) { return L(a.v ^ b.v); }
+inline L multiply_low(L a, L b) {
+#if defined(__SSE2__)
+  return L((Long2)_mm_mul_epu32((__m128i)a.v, (__m128i)b.v));
+#else
+  const UnsignedLong2 low{0xffffffffu, 0xffffffffu};
+  return signed_of((unsigned_of(a) & low) * (unsigned_of(b) & low));
+#endif
+}
+inline L as_long(D a) { return L(load_vector_of<Long2>(&a.v)); }
+inline D as_double(L a) { return D(load_vector_of<Double2>(&a.v)); }
+inline D load_ids(const int32_t* p) { return D(Double2{static_cast<double>(p[0]), static_cast<double>(p[1])}); }
+inline void interleave(L a, L b, L* low, L* high) {
+  *low = L(Long2{a.v[0], b.v[0]});
+  *high = L(Long2{a.v[1], b.v[1]});
+}
+
 inline void compress(float* to, F a, uint32_t mask) {
   for (int i = 0; i < kW; ++i) {
     *to = a.v[i];

@@ -114,6 +114,7 @@ Command add_train_command(CLI::App& app) {
       ->check(number(0, 0.9));
   app.add_option("--split-seed", o.split_seed, "of the parts held out (for synthetic, also of the data)");
   app.add_flag("--refit", o.refit, "after the choice train again on all of train, for the chosen number of epochs");
+  app.add_flag("--no-test", o.no_test, "leave the test unread");
   app.add_option("--eval-every", o.eval_every, "epochs from one evaluation to the next")->check(whole(1, 1000000));
   app.add_option("--patience", o.patience, "end after so many evaluations without a better one; 0: never")
       ->check(whole(0, 1000000));

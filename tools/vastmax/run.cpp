@@ -444,7 +444,7 @@ int Run::operator()() {
   train();
   if (!interrupted() && options_.refit && chosen_epoch_ > 0) train_again_on_all();
   report_["chosen_epoch"] = chosen_epoch_;
-  if (!interrupted()) test();
+  if (!interrupted() && !options_.no_test) test();
   save();
   if (!interrupted()) {
     print_shares();

@@ -27,7 +27,7 @@ struct RunOptions {
   int threads = available_cpus();
   int64_t eval_every = 1, patience = 0;
   std::vector<int64_t> ks{10, 20};
-  bool refit = false;
+  bool refit = false, no_test = false;
   std::string save, load, json, recommend;
 };
 

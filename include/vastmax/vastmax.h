@@ -574,13 +574,15 @@ typedef struct vmx_sampler vmx_sampler;
 typedef struct vmx_sampler_options {
   size_t struct_size;
   int32_t kind;          /* VMX_SAMPLER_* */
-  int32_t codewords;     /* MIDX: K of each of its two codebooks, at most 1024; 0 (neutral): by the number of classes */
+  int32_t codewords;     /* MIDX: K of each of its two codebooks, at most 1024; 0 (neutral): the largest power of two up to 256
+                            that leaves four classes to each of the K^2 cells */
   int64_t classes;       /* V, 1 to VMX_MAX_COLS */
   vmx_vector weights;    /* WEIGHTS: [classes] f32, f64, VMX_I32 or VMX_I64; finite, >= 0, not all 0 */
   double power;          /* WEIGHTS: default 1; finite, >= 0; a weight of 0 is never drawn, at any power */
   vmx_matrix embeddings; /* MIDX, QUADRATIC, EXACT: [classes, dim] f32 or bf16. MIDX and QUADRATIC copy what they need; EXACT
                             keeps the view: it must stay until vmx_sampler_update or _destroy */
-  double temperature;    /* MIDX, QUADRATIC, EXACT: divides the scores; default 1; finite, > 0 */
+  double temperature;    /* MIDX, QUADRATIC, EXACT: divides the scores; default 1; finite, > 0. EXACT takes it as f32, within
+                            [2^-126, FLT_MAX] */
   double alpha;          /* QUADRATIC: default 100; finite, >= 0 */
   double rate;           /* IN_BATCH: how fast the estimate follows, in (0, 1]; default 0.01 */
   uint64_t seed;         /* MIDX: of its k-means; neutral 0 */
@@ -590,20 +592,31 @@ typedef struct vmx_sampler_options {
 VMX_API vmx_status vmx_sampler_options_init(vmx_sampler_options *options, size_t size) VMX_NOEXCEPT;
 
 /** Builds a sampler. Immutable but for _update and _observe, which must not run beside another call on it. Fields of
- *  other kinds must be neutral.
- *  Cost       WEIGHTS O(V), 8 bytes a class; MIDX k-means on a sample, then O(V K d), 4 bytes a class;
- *             QUADRATIC O(V d^2) and 2 V d^2 / leaf floats, leaf = 8 d classes; others O(1); IN_BATCH 12 bytes a class.
+ *  other kinds must be neutral. ctx may be destroyed before the sampler.
+ *  WEIGHTS    probabilities of the V cells of its table are multiples of 2^-32/V: a class of less than half of that is met without
+ *             replacement alone. log q is kept in f32.
+ *  MIDX       halves of the embeddings (dim/2 columns first) are quantised by k-means on a sample that the seed chooses; a class
+ *             has the score of its two codewords, and q is the softmax of that.
+ *  Data       never fail a call: embeddings that hold NaN or infinities show in the flags of the rows drawn.
+ *  Bits       the same on every ISA and for every thread count, EXACT too.
+ *  Cost       WEIGHTS O(V), 12 bytes a class; MIDX k-means on a sample, then O(V K d), 8 bytes a class and 8 K^2;
+ *             QUADRATIC O(V d^2), a copy of the embeddings in f32 and 2 V d^2 / leaf floats, leaf = 8 d classes; IN_BATCH 16 bytes
+ *             a class; others O(1).
  *  Source     Walker 1977, Vose 1991 (alias); Yi et al. 2019 (in-batch); Chen et al., arXiv 2109.05773 (MIDX); Blanc &
- *             Rendle 2018 (quadratic kernel); Kool et al. 2019 (Gumbel top-k). Since 0.2. */
+ *             Rendle 2018 (quadratic kernel); Kool et al. 2019 (Gumbel top-k). VMX_ERR_VALUE for a negative or non-finite
+ *             weight. Since 0.2. */
 VMX_API vmx_status vmx_sampler_create(const vmx_context *ctx, const vmx_sampler_options *options,
                                       vmx_sampler **out) VMX_NOEXCEPT;
 /** Takes new embeddings (same shape): MIDX quantises again from the codebooks at hand, QUADRATIC sums its tree again, EXACT
- *  keeps the new view. With ids (QUADRATIC only; NULL: all) only these classes have changed: O(d^2 log V) each. Since 0.2. */
+ *  keeps the new view. With ids (QUADRATIC only; NULL: all) only these classes have changed: O(d^2) each, O(d^2 log V) for each
+ *  leaf of the tree; the result is that of a new sampler up to rounding. VMX_ERR_UNSUPPORTED for kinds without embeddings.
+ *  Since 0.2. */
 VMX_API vmx_status vmx_sampler_update(const vmx_context *ctx, vmx_sampler *sampler, const vmx_matrix *embeddings,
                                       const vmx_ids *ids) VMX_NOEXCEPT;
-/** IN_BATCH: class ids seen in the batch of that step (steps do not fall; a repeat within a batch counts once). The mean gap B between the
- *  steps that hold a class follows B <- (1-a) B + a (step - last), q = 1/B; a class seen once has B = step + 1, one never seen
- *  B = the number of steps + 1. Since 0.2. */
+/** IN_BATCH: class ids seen in the batch of that step, in [0, 2^56). Steps do not fall (VMX_ERR_VALUE); a batch may come in parts; a
+ *  repeat within a step counts once. The mean gap B between the steps that hold a class follows B <- (1-a) B + a (step - last), a
+ *  the rate, and q = 1/B estimates its probability to be in a batch: what in-batch softmax takes off the scores. A class seen in
+ *  one step alone has B = that step + 1, one never seen B = the highest step + 2 (1 before anything was seen). Since 0.2. */
 VMX_API vmx_status vmx_sampler_observe(vmx_sampler *sampler, const vmx_ids *ids, int64_t step) VMX_NOEXCEPT;
 /** Bytes held, 0 for NULL. */
 VMX_API size_t vmx_sampler_size(const vmx_sampler *sampler) VMX_NOEXCEPT;
@@ -611,9 +624,10 @@ VMX_API size_t vmx_sampler_size(const vmx_sampler *sampler) VMX_NOEXCEPT;
 VMX_API void vmx_sampler_destroy(vmx_sampler *sampler) VMX_NOEXCEPT;
 
 /* flags of vmx_draw_options */
-#define VMX_DRAW_UNIQUE 1u /* without replacement: repeats are drawn again. EXACT is always so unless VMX_DRAW_REPLACE */
+#define VMX_DRAW_UNIQUE 1u /* without replacement: repeats are drawn again. Allowed and without effect for EXACT, which is
+                              always so unless VMX_DRAW_REPLACE */
 #define VMX_DRAW_COUNTS 2u /* log_q receives log expected counts instead of log q (see vmx_sampler_log_q) */
-#define VMX_DRAW_REPLACE 4u /* EXACT: with replacement */
+#define VMX_DRAW_REPLACE 4u /* EXACT, no other: with replacement */
 
 typedef struct vmx_draw_options {
   size_t struct_size;
@@ -629,24 +643,32 @@ VMX_API vmx_status vmx_draw_options_init(vmx_draw_options *options, size_t size)
  *  ids        [1, m] or [rows, m], VMX_I32 or VMX_I64, base 0. Order: as drawn.
  *  log_q      as ids, f32; data NULL or view NULL: not wanted. Exact log q of each (of the first draw, if UNIQUE), or
  *             log expected counts with VMX_DRAW_COUNTS.
- *  tries      [rows of ids] or NULL: draws made, repeats included (m with replacement).
- *  row_flags  [rows of ids] or NULL: NAN, INF of hidden's scores (ids are then -1, log_q NaN); UNDERFULL if UNIQUE and fewer
- *             than m classes have q > 0: the rest has id -1 and log_q -inf.
- *  Status     VMX_ERR_VALUE for UNIQUE with m > classes; VMX_ERR_UNSUPPORTED for IN_BATCH.
+ *  tries      [rows of ids] or NULL: draws made, repeats included (m with replacement; the classes found for EXACT; 0 for a row
+ *             whose flags forbid to draw).
+ *  row_flags  [rows of ids] or NULL: NAN, INF of hidden's scores (ids are then -1, log_q NaN); EMPTY if no class has a score
+ *             above -inf (ids -1, log_q -inf); UNDERFULL if UNIQUE and fewer than m classes have q > 0: the rest has id -1 and
+ *             log_q -inf.
+ *  UNIQUE     after V draws with repeats the classes still missing are found by a race, which has the same law: the largest
+ *             log q - log E, E exponential, among the others. tries then goes on by what repeats would have cost, drawn from its
+ *             own law (geometric, by the mass of the classes drawn), up to 2^62.
+ *  Status     VMX_ERR_VALUE for UNIQUE with m > classes, VMX_ERR_SIZE for more than 2^32 rows; VMX_ERR_UNSUPPORTED for IN_BATCH,
+ *             and for COUNTS of EXACT without replacement.
  *  Cost       O(1) a draw for UNIFORM, LOG_UNIFORM, WEIGHTS; MIDX O(K d + K^2) a row, then O(log K) a draw; QUADRATIC
- *             O(d^2 log(V/d)) a row and draw; EXACT one pass over the scores. Since 0.2. */
+ *             O(d^2 log(V/d)) a row and draw, less where many draws share nodes; EXACT one pass over the scores, two with
+ *             replacement. Since 0.2. */
 VMX_API vmx_status vmx_sampler_draw(const vmx_context *ctx, vmx_workspace *ws, const vmx_sampler *sampler,
                                     const vmx_matrix *hidden, const vmx_matrix *ids, const vmx_matrix *log_q,
                                     int64_t *tries, uint32_t *row_flags, const vmx_draw_options *options) VMX_NOEXCEPT;
 
 /** log q of given classes, as for the labels of a batch.
  *  hidden     as in vmx_sampler_draw: row r of it belongs to list r of classes.
- *  classes    a list per row (weights are not looked at).
- *  draws      0: log q. m > 0: log expected counts: with tries NULL log(m q), with replacement; else
+ *  classes    a list per row (weights are not looked at). VMX_ERR_LABEL for an id outside the classes.
+ *  draws      0: log q; tries are not looked at. m > 0: log expected counts: with tries NULL log(m q), with replacement; else
  *             log(-expm1(tries_r log1p(-q))), TensorFlow's for draws without replacement.
  *  tries      [rows] (stride 0: one for all) as vmx_sampler_draw gave, or NULL. EXACT without replacement has no such
  *             formula: VMX_ERR_UNSUPPORTED.
- *  log_q      [number of ids] f32 or f64; -inf for a class that is never drawn. Since 0.2. */
+ *  log_q      [number of ids] f32 or f64; -inf for a class that is never drawn, NaN in rows with NAN or INF.
+ *  Cost       QUADRATIC O(d) a class and O(d^2) a row, EXACT a pass over all scores. Since 0.2. */
 VMX_API vmx_status vmx_sampler_log_q(const vmx_context *ctx, vmx_workspace *ws, const vmx_sampler *sampler,
                                      const vmx_matrix *hidden, const vmx_csr *classes, int64_t draws,
                                      const int64_t *tries, int64_t tries_stride,

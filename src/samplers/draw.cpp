@@ -326,7 +326,7 @@ void to_counts(const KernelTable& kernels, bool unique, double tries, double* lo
     for (int64_t i = 0; i < n; ++i) log_q[i] += log_tries;
     return;
   }
-  const int64_t whole = (n + 7) / 8 * 8;
+  const int64_t whole = (n + 63) / 64 * 64;
   std::fill(log_q + n, log_q + whole, -kInf);
   kernels.log_expected_counts(log_q, whole, tries, log_tries, log_q);
 }

@@ -55,7 +55,7 @@ void store_ids(const DrawCall& call, int64_t row, int64_t first, int64_t n, cons
 void store_log_q(const DrawCall& call, int64_t row, int64_t first, int64_t n, const double* log_q);
 /// Places [first, m) of a row without a class.
 void store_none(const DrawCall& call, int64_t row, int64_t first, double log_q);
-/// In place: log_q[0 .. n) to log expected counts. Room for n rounded up to 8. Without repeats, or m draws with them.
+/// In place: log_q[0 .. n) to log expected counts. Room for n rounded up to 64. Without repeats, or m draws with them.
 void to_counts(const KernelTable& kernels, bool unique, double tries, double* log_q, int64_t n);
 
 }  // namespace vmx

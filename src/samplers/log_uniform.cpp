@@ -22,7 +22,7 @@ class LogUniform final : public FixedSampler {
                              static_cast<int32_t>(classes - 1), ids);
   }
   void log_q(const KernelTable& kernels, int32_t* ids, int64_t n, double* log_q) const override {
-    const int64_t whole = (n + 7) / 8 * 8;
+    const int64_t whole = (n + 63) / 64 * 64;
     std::fill(ids + n, ids + whole, 0);
     kernels.log_uniform_log_q(ids, whole, log_log_, log_q);
   }

@@ -33,7 +33,7 @@ void Race::begin(const KernelTable& kernels, const NoiseStreams& noise, double i
   scale_ = inverse * kLog2e;
   wanted_ = wanted;
   capacity_ = capacity_of(wanted);
-  count_ = 0;
+  count_ = seen_ = 0;
   threshold_score_ = 0.0;
   threshold_noise_ = -__builtin_inf();
   auto* const bytes = static_cast<std::byte*>(memory);
@@ -53,15 +53,18 @@ void Race::add(double z, int64_t id, uint32_t upper) {
 template <class T, class Filter>
 void Race::feed_scores(const T* z, int64_t n, int64_t first, Filter filter) {
   if (wanted_ == 0) return;
-  for (int64_t c = 0; c < n; c += kPart) {
+  for (int64_t c = 0; c < n;) {
+    // As many classes as were seen already: the threshold lets few of them through.
+    const int64_t part = std::min(std::clamp<int64_t>(seen_, 64, kPart), n - c);
     int64_t kept = 0;
-    filter(noise_.upper, z + c, std::min(kPart, n - c), first + c, scale_, threshold_score_, threshold_noise_, offsets_,
-           words_, kept);
+    filter(noise_.upper, z + c, part, first + c, scale_, threshold_score_, threshold_noise_, offsets_, words_, kept);
     for (int64_t i = 0; i < kept; ++i) {
       const int64_t at = c + offsets_[i];
       add(static_cast<double>(z[at]), first + at, static_cast<uint32_t>(words_[i]));
     }
-    if (count_ > capacity_ - kPart) prune();
+    if (count_ >= 2 * wanted_ + 32) prune();
+    c += part;
+    seen_ += (part + 63) / 64 * 64;
   }
 }
 template void Race::feed_scores(const float*, int64_t, int64_t, decltype(KernelTable::race_filter_f32));

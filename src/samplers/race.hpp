@@ -52,7 +52,7 @@ class Race {
   const KernelTable* kernels_;
   NoiseStreams noise_;
   double inverse_, scale_;
-  int64_t wanted_, capacity_, count_;
+  int64_t wanted_, capacity_, count_, seen_;
   double threshold_score_, threshold_noise_;  // of the filter
   Entry* entries_;
   int32_t *offsets_, *words_;

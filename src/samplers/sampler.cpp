@@ -50,9 +50,9 @@ void draw_exact_cells(const KernelTable& kernels, const DrawStreams& streams, in
                       int32_t* index, uint32_t* fraction) {
   const int64_t whole = (n + 63) / 64 * 64;
   kernels.draw_cells(streams.words, static_cast<uint32_t>(first / 2), whole, range, index, fraction);
-  bool any = false;
-  for (int64_t i = 0; i < whole; ++i) any |= fraction[i] == 0;
-  if (!any) return;
+  uint32_t zeros = 0;  // the upper bit: whether there is one
+  for (int64_t i = 0; i < whole; ++i) zeros |= (fraction[i] - 1) & ~fraction[i];
+  if (zeros >> 31 == 0) return;
   const uint64_t v = range, rejected = (uint64_t{0} - v) % v;  // 2^64 mod v: so many of the words are too many
   for (int64_t i = 0; i < n; ++i) {
     if (fraction[i] != 0) continue;

@@ -19,13 +19,19 @@ static_assert(sizeof(Cell) == sizeof(double));
 
 constexpr int64_t kPart = 1024;   // weights in work at a time
 constexpr int64_t kSums = 4096;   // weights of one partial sum
-constexpr size_t kCached = size_t{1} << 20;  // bytes of cells that need no prefetch
+constexpr int64_t kAhead = 64;    // draws between the call for a cell and its use
 
-double weight_at(const vmx_vector& w, int64_t i) {
+template <class T>
+void load_weights_of(const vmx_vector& w, int64_t first, int64_t n, double* to) {
+  const T* const from = static_cast<const T*>(w.data) + first * w.stride;
+  for (int64_t i = 0; i < n; ++i) to[i] = static_cast<double>(from[i * w.stride]);
+}
+void load_weights(const vmx_vector& w, int64_t first, int64_t n, double* to) {
   switch (w.dtype) {
-    case VMX_I32: return static_cast<double>(static_cast<const int32_t*>(w.data)[i * w.stride]);
-    case VMX_I64: return static_cast<double>(static_cast<const int64_t*>(w.data)[i * w.stride]);
-    default: return load_vector(w, i);
+    case VMX_F32: load_weights_of<float>(w, first, n, to); return;
+    case VMX_I32: load_weights_of<int32_t>(w, first, n, to); return;
+    case VMX_I64: load_weights_of<int64_t>(w, first, n, to); return;
+    default: load_weights_of<double>(w, first, n, to); return;
   }
 }
 
@@ -60,16 +66,17 @@ class Weights final : public FixedSampler {
   int64_t positive() const override { return positive_; }
 
   void draw(const KernelTable& kernels, const DrawStreams& streams, int64_t first, int64_t n, int32_t* ids) const override {
-    alignas(64) int32_t index[kDrawBatch];
+    alignas(64) int32_t index[kDrawBatch + kAhead];
     alignas(64) uint32_t fraction[kDrawBatch];
     draw_exact_cells(kernels, streams, first, n, static_cast<uint32_t>(classes), index, fraction);
     const Cell* const cells = cells_.data();
-    if (cells_.bytes() > kCached) {
-      for (int64_t i = 0; i < n; ++i) __builtin_prefetch(cells + index[i]);
-    }
+    std::fill_n(index + n, kAhead, 0);
+    for (int64_t i = 0; i < kAhead; ++i) __builtin_prefetch(cells + index[i]);
     for (int64_t i = 0; i < n; ++i) {
+      __builtin_prefetch(cells + index[i + kAhead]);
       const Cell cell = cells[index[i]];
-      ids[i] = fraction[i] < cell.threshold ? index[i] : cell.alias;
+      const int32_t own = -static_cast<int32_t>(fraction[i] < cell.threshold);  // no branch: it would be taken at random
+      ids[i] = cell.alias ^ ((index[i] ^ cell.alias) & own);
     }
   }
   void log_q(const KernelTable&, int32_t* ids, int64_t n, double* log_q) const override {
@@ -107,10 +114,14 @@ void Weights::build(const vmx_context& ctx, const vmx_sampler_options& options) 
   };
   each([&](int64_t s, int64_t begin, int64_t end) {
     Part part{0.0, 0.0, begin, 0};
-    for (int64_t k = begin; k < end; ++k) {
-      const double weight = weight_at(w, k);
-      part.positive += weight > 0.0;
-      if (weight > part.max) part.max = weight, part.largest = k;
+    alignas(64) double weights[kPart];
+    for (int64_t k = begin; k < end; k += kPart) {
+      const int64_t n = std::min(kPart, end - k);
+      load_weights(w, k, n, weights);
+      for (int64_t i = 0; i < n; ++i) {
+        part.positive += weights[i] > 0.0;
+        if (weights[i] > part.max) part.max = weights[i], part.largest = k + i;
+      }
     }
     parts[s] = part;
   });
@@ -126,23 +137,29 @@ void Weights::build(const vmx_context& ctx, const vmx_sampler_options& options) 
   int64_t exponent = static_cast<int64_t>(std::bit_cast<uint64_t>(all.max) >> 52) - 1023;
   exponent = std::clamp<int64_t>(exponent, -1022, 1022);
   const double unit = std::bit_cast<double>((1023 - exponent) << 52);
+  const double log_unit = static_cast<double>(exponent) * kLn2Hi + static_cast<double>(exponent) * kLn2Lo - log_max;
   // log(w^power) less that of the largest, for part of the classes; their weights in units.
   const auto logs = [&](int64_t begin, int64_t n, double* weights, double* out) {
-    const int64_t whole = (n + 7) / 8 * 8;
-    for (int64_t i = 0; i < whole; ++i) weights[i] = i < n ? weight_at(w, begin + i) * unit : 0.0;
+    const int64_t whole = (n + 63) / 64 * 64;
+    load_weights(w, begin, n, weights);
+    for (int64_t i = 0; i < n; ++i) weights[i] *= unit;
+    std::fill(weights + n, weights + whole, 1.0);
     ctx.kernels->log_f64(weights, out, whole);
-    const double log_unit = static_cast<double>(exponent) * kLn2Hi + static_cast<double>(exponent) * kLn2Lo - log_max;
     for (int64_t i = 0; i < n; ++i) {
-      double log = out[i] + log_unit;
-      if (weights[i] < 0x1p-1022) log = scalar_log(weight_at(w, begin + i)) - log_max;
-      out[i] = weight_at(w, begin + i) > 0.0 ? power * log : -__builtin_inf();
+      if (weights[i] < 0x1p-1022) {  // 0, or subnormal
+        double weight;
+        load_weights(w, begin + i, 1, &weight);
+        out[i] = weight > 0.0 ? power * (scalar_log(weight) - log_max) : -__builtin_inf();
+      } else {
+        out[i] = power * (out[i] + log_unit);
+      }
     }
   };
   each([&](int64_t s, int64_t begin, int64_t end) {
     alignas(64) double weights[kPart], log[kPart], value[kPart];
     double sum = 0.0;
     for (int64_t k = begin; k < end; k += kPart) {
-      const int64_t n = std::min(kPart, end - k), whole = (n + 7) / 8 * 8;
+      const int64_t n = std::min(kPart, end - k), whole = (n + 63) / 64 * 64;
       logs(k, n, weights, log);
       std::fill(log + n, log + whole, 0.0);
       const double* shares = weights;

@@ -41,6 +41,7 @@ constexpr int kW = 4, kWD = 2;
 inline F operator+(F a, F b) { return F(a.v + b.v); }
 inline F operator-(F a, F b) { return F(a.v - b.v); }
 inline F operator*(F a, F b) { return F(a.v * b.v); }
+inline F operator/(F a, F b) { return F(a.v / b.v); }
 inline D operator+(D a, D b) { return D(a.v + b.v); }
 inline D operator-(D a, D b) { return D(a.v - b.v); }
 inline D operator*(D a, D b) { return D(a.v * b.v); }

@@ -4,8 +4,10 @@
 
 #include "core/block_stats.hpp"
 #include "core/exp_params.hpp"
+#include "core/gathered.hpp"
 #include "core/lse_sum.hpp"
 #include "core/row_scale.hpp"
+#include "core/term_sum.hpp"
 #include "core/topk_list.hpp"
 
 #include <vastmax/vastmax.h>

@@ -163,7 +163,7 @@ class PerRow {
     char* copy = meeting.copies;
     const auto row_of = [&](int64_t id) {
       const void* const row = table_.row(id, copy);
-      if (copy) copy += table_.row_bytes();
+      if (!table_.direct()) copy += table_.row_bytes();
       return row;
     };
     for (int64_t t = 0; t < n; ++t) meeting.rows[t] = row_of(input_.targets.id(first + t));

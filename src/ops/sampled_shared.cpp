@@ -367,7 +367,7 @@ class Shared {
     const int64_t known = std::min(n + (table_.direct() ? kAhead : 0), last - first);
     for (int64_t i = 0; i < known; ++i) {
       worker.rows[i] = table_.row(input.targets.id(first + i), copy);
-      if (copy) copy += table_.row_bytes();
+      if (!table_.direct()) copy += table_.row_bytes();
     }
     std::copy_n(hidden, dim_, worker.hidden);
     const KernelTable& k = *ctx_.kernels;

@@ -81,14 +81,14 @@ void SharedScores::make_products() {
 void SharedScores::make_scores(const Slot& slot, int64_t part, int64_t padded, const Worker& worker) const {
   if (nothing()) {
     for (int64_t r = 0; r < padded; ++r) {
-      for (int64_t j = 0; j < shape_.candidates; ++j) scores(slot, part)[r * ld_ + j] = bias_ ? bias_[j] : 0.0f;
+      for (int64_t j = 0; j < shape_.candidates; ++j) scores(slot, part)[r * ld_ + j] = bias() ? bias()[j] : 0.0f;
     }
     return;
   }
   const bool last = padded != kPart || !scores_[0][1];
   for (int64_t tile = 0; tile < tiles(); ++tile) {
     const auto& product = scores_[last][tile + 1 == tiles()];
-    product->run(hidden(slot, part), columns_ + tile * kTile, bias_ ? bias_ + tile * kTile : nullptr,
+    product->run(hidden(slot, part), columns_ + tile * kTile, bias() ? bias() + tile * kTile : nullptr,
                  scores(slot, part) + tile * kTile, worker.product);
   }
 }

@@ -84,7 +84,7 @@ class SharedScores {
 
   /// Candidates, to be written before everything else, then closed by blocks of kLoadedTogether: scale multiplies the scores.
   float* candidate(int64_t j) const { return rows_ + j * shape_.dim; }
-  float* bias() const { return bias_; }
+  float* bias() const { return shape_.with_bias ? bias_ : nullptr; }
   void close_candidates(int64_t first, int64_t n, double scale) const;
 
   /// part: its number in the slot's chunk. Rows of hidden are written first; transpose_hidden() is for grad_candidates().

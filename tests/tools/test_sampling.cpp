@@ -217,6 +217,7 @@ TEST_F(NegativesTest, DrawsAreAFunctionOfSeedAndStep) {
 
 // The exact sampler sees vectors as they are after each step, the others from one rebuilding to the next.
 TEST_F(NegativesTest, NewVectorsAreTakenUp) {
+  model.items = tool::Table(2000, 8);  // enough for codebooks that tell items apart
   const auto probability_of_4 = [&](tool::Negatives& negatives) { return std::exp(target(negatives.draw(batch()), 1)); };
   for (const char* sampler : {"exact", "midx", "quadratic"}) {
     SampledSettings s = settings("sampled_softmax", sampler, 4);

@@ -246,7 +246,7 @@ class SampledLosses(Base):
         cases = [["--loss", "sampled_softmax", "--sampler", sampler, "--negatives", "20"]
                  for sampler in ("uniform", "log_uniform", "unigram", "midx", "quadratic", "exact")]
         cases += [["--loss", loss] for loss in self.LOSSES]
-        cases += [["--loss", "sampled_softmax", "--sampler", "in_batch", "--correction", "is", "--joint", "--keep-hits"],
+        cases += [["--loss", "sampled_softmax", "--sampler", "in_batch", "--correction", "is", "--separate", "--keep-hits"],
                   ["--loss", "bpr", "--negatives", "30", "--unique", "--per-row", "--score", "dot"]]
         for case in cases:
             with self.subTest(case):
@@ -258,9 +258,9 @@ class SampledLosses(Base):
 
     def test_settings_are_reported(self):
         self.train(*SMALL, "--loss", "sampled_softmax", "--sampler", "midx", "--negatives", "33", "--correction", "counts",
-                   "--joint", "--rebuild-every", "7steps", "--json", self.path("j"))
+                   "--separate", "--rebuild-every", "7steps", "--json", self.path("j"))
         report = load(self.path("j"))
-        for key, value in {"loss": "sampled_softmax", "sampler": "midx", "negatives": 33, "correction": "counts", "joint": True,
+        for key, value in {"loss": "sampled_softmax", "sampler": "midx", "negatives": 33, "correction": "counts", "joint": False,
                            "per_row": True, "unique": False, "keep_hits": False, "rebuild_every": "7steps"}.items():
             self.assertEqual(report["settings"][key], value, key)
         self.assertIn("sampler", report["profile"])

@@ -37,8 +37,9 @@ TEST(Settings, DefaultsOfTheLosses) {
     if (!tool::is_sampled(entry.name)) continue;
     const SampledSettings s = tool::decide(entry.name, {}, Score::cosine, 5000);
     EXPECT_EQ(s.negatives > 0, s.sampler != SamplerKind::in_batch) << entry.name;
-    EXPECT_FALSE(s.per_row || s.unique || s.joint || s.keep_hits) << entry.name;
+    EXPECT_FALSE(s.per_row || s.unique || s.keep_hits) << entry.name;
     const bool softmax = s.loss == VMX_LOSS_SAMPLED_SOFTMAX;
+    EXPECT_EQ(s.joint, softmax) << entry.name;
     EXPECT_EQ(s.correction == tool::Correction::none, !softmax) << entry.name;
     EXPECT_DOUBLE_EQ(s.log_z, std::log(5000.0));
   }
@@ -65,6 +66,7 @@ TEST(Settings, WhatDoesNotGoTogetherIsNamed) {
       {"infonce", [](SampledOptions& o) { o.per_row = true; }, "--per-row"},
       {"nce", [](SampledOptions& o) { o.correction = "is"; }, "--correction: is"},
       {"bpr", [](SampledOptions& o) { o.joint = true; }, "--joint"},
+      {"bpr", [](SampledOptions& o) { o.joint = false; }, "--separate"},
       {"bpr", [](SampledOptions& o) { o.margin = 0.1; }, "--margin"},
       {"bpr", [](SampledOptions& o) { o.negative_weight = 0.1; }, "--negative-weight"},
       {"bpr", [](SampledOptions& o) { o.log_z = 3; }, "--log-z"},

@@ -72,7 +72,8 @@ Command add_train_command(CLI::App& app) {
                  "of the scores of sampled_softmax and infonce for what the sampler prefers: none, ranking (target and "
                  "negatives less log q), is (negatives less log(m q)), counts (both less the log of the expected count)")
       ->check(CLI::IsMember(correction_names()));
-  app.add_flag("--joint", s.joint, "all positives of a user in one denominator, as in the exact loss; else each has its own");
+  app.add_flag("--joint,!--separate", s.joint,
+               "all positives of a user in one denominator, as in the exact loss (so if not given), or each in its own");
   app.add_flag("--keep-hits", s.keep_hits, "negatives that are positives of the user stay");
   app.add_flag("--unique", s.unique, "negatives are drawn without replacement");
   app.add_flag("--per-row", s.per_row, "each user has negatives of its own (midx, quadratic and exact always give these)");

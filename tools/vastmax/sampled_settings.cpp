@@ -19,7 +19,7 @@ struct KnownLoss {
 };
 // Defaults, found on Gowalla and the package graph: docs/train.md.
 constexpr KnownLoss kLosses[] = {
-    {"sampled_softmax", VMX_LOSS_SAMPLED_SOFTMAX, SamplerKind::uniform, Correction::is, 1024},
+    {"sampled_softmax", VMX_LOSS_SAMPLED_SOFTMAX, SamplerKind::unigram, Correction::is, 1024},
     {"infonce", VMX_LOSS_SAMPLED_SOFTMAX, SamplerKind::in_batch, Correction::ranking, 0},
     {"nce", VMX_LOSS_NCE, SamplerKind::uniform, Correction::none, 1024},
     {"neg", VMX_LOSS_NEG, SamplerKind::unigram, Correction::none, 16},
@@ -114,8 +114,8 @@ SampledSettings decide(const std::string& loss, const SampledOptions& given, Sco
     refuse("--unique", "--sampler exact tells no expected counts without replacement");
   }
 
-  if (given.joint && !softmax) refuse("--joint", "--loss " + loss + " has no denominator");
-  s.joint = given.joint;
+  if (given.joint && !softmax) refuse(*given.joint ? "--joint" : "--separate", "--loss " + loss + " has no denominator");
+  s.joint = given.joint.value_or(softmax);
   s.keep_hits = given.keep_hits;
   if (given.margin && s.loss != VMX_LOSS_CCL) refuse("--margin", "--loss " + loss + " has none; it belongs to ccl");
   if (given.negative_weight && s.loss != VMX_LOSS_CCL) {
@@ -147,7 +147,7 @@ void refuse_sampled_options(const std::string& loss, const SampledOptions& given
                             : given.negative_weight ? "--negative-weight"
                             : given.power           ? "--power"
                             : given.log_z           ? "--log-z"
-                            : given.joint           ? "--joint"
+                            : given.joint           ? (*given.joint ? "--joint" : "--separate")
                             : given.keep_hits       ? "--keep-hits"
                             : given.unique          ? "--unique"
                             : given.per_row         ? "--per-row"

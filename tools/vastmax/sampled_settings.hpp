@@ -27,7 +27,8 @@ struct SampledOptions {
   std::optional<std::string> sampler, correction, rebuild_every;
   std::optional<int64_t> negatives;
   std::optional<double> margin, negative_weight, power, log_z;
-  bool joint = false, keep_hits = false, unique = false, per_row = false;
+  std::optional<bool> joint;
+  bool keep_hits = false, unique = false, per_row = false;
 };
 
 /// Everything decided.

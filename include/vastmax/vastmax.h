@@ -648,9 +648,10 @@ VMX_API vmx_status vmx_draw_options_init(vmx_draw_options *options, size_t size)
  *  row_flags  [rows of ids] or NULL: NAN, INF of hidden's scores (ids are then -1, log_q NaN); EMPTY if no class has a score
  *             above -inf (ids -1, log_q -inf); UNDERFULL if UNIQUE and fewer than m classes have q > 0: the rest has id -1 and
  *             log_q -inf.
- *  UNIQUE     after V draws with repeats the classes still missing are found by a race, which has the same law: the largest
- *             log q - log E, E exponential, among the others. tries then goes on by what repeats would have cost, drawn from its
- *             own law (geometric, by the mass of the classes drawn), up to 2^62.
+ *  UNIQUE     a larger m gives the same classes and more. After V draws (rounded up to a multiple of 64) the classes still
+ *             missing are found by a race, which has the same law: the largest log q - log E, E exponential, among the others.
+ *             tries then goes on by what repeats would have cost, drawn from its own law (geometric, by the mass of the classes
+ *             drawn), up to 2^62.
  *  Status     VMX_ERR_VALUE for UNIQUE with m > classes, VMX_ERR_SIZE for more than 2^32 rows; VMX_ERR_UNSUPPORTED for IN_BATCH,
  *             and for COUNTS of EXACT without replacement.
  *  Cost       O(1) a draw for UNIFORM, LOG_UNIFORM, WEIGHTS; MIDX O(K d + K^2) a row, then O(log K) a draw; QUADRATIC

@@ -126,10 +126,12 @@ class Draws {
     ClassSet set(worker.set, call_.m());
     int32_t* const order = worker.order;
     int64_t count = 0, tries = 0;
-    // Repeats are drawn again; after as many draws as there are classes a race finds the rest.
-    for (int64_t first = 0; count < m && first < classes;) {
+    // Repeats are drawn again; after as many draws as there are classes a race finds the rest. So m decides how many classes are
+    // found, not which.
+    const int64_t most = padded(classes);
+    for (int64_t first = 0; count < m && first < most;) {
       const int64_t missing = m - count;
-      const int64_t n = std::min(padded(missing + missing / 4), kDrawBatch);
+      const int64_t n = std::min({padded(missing + missing / 4), kDrawBatch, most - first});
       proposal.draw(kernels_, streams, first, n, worker.ids);
       int64_t i = 0;
       while (i < n && count < m) {

@@ -2,6 +2,7 @@
 // ctest-labels: sanitize
 // Malformed arguments of samplers, one broken thing at a time: the status, a message that names the argument and the values, and
 // no byte written.
+#include "support/guarded.hpp"
 #include "support/random.hpp"
 #include "support/samplers.hpp"
 
@@ -390,6 +391,69 @@ TEST(SamplerArguments, Memory) {
   const Sampler sampler(made.of(VMX_SAMPLER_UNIFORM));
   const vmx_matrix ids = {nullptr, 1, 5, 5, 1, VMX_I32, 0};
   EXPECT_EQ(vmx_sampler_draw_workspace_size(nullptr, sampler, nullptr, &ids, nullptr, nullptr), VMX_ERR_NULL);
+}
+
+// Every argument stands right behind, or right before, a page that may not be touched.
+TEST(SamplerArguments, OnlyTheBytesNamed) {
+  const int64_t classes = 131, dim = 21, rows = 3, m = 37;
+  Random random(3);
+  std::vector<float> values(static_cast<size_t>(classes * dim));
+  for (float& v : values) v = static_cast<float>(random.bell());
+  std::vector<std::unique_ptr<GuardedBuffer>> buffers;
+  for (int i = 0; i < 7; ++i) buffers.push_back(std::make_unique<GuardedBuffer>(1 << 16));
+  for (int32_t kind = 1; kind <= 7; ++kind) {
+    std::vector<unsigned char> expected;
+    for (const bool low : {true, false}) {
+      size_t used = 0;
+      const auto place = [&](size_t bytes) -> void* {
+        const GuardedBuffer& buffer = *buffers[used++];
+        return low ? buffer.at_start() : buffer.at_end(bytes);
+      };
+      auto* const table = static_cast<float*>(place(values.size() * sizeof(float)));
+      std::memcpy(table, values.data(), values.size() * sizeof(float));
+      auto* const hidden = static_cast<float*>(place(static_cast<size_t>(rows * dim) * sizeof(float)));
+      std::memcpy(hidden, values.data(), static_cast<size_t>(rows * dim) * sizeof(float));
+      auto* const weights = static_cast<float*>(place(static_cast<size_t>(classes) * sizeof(float)));
+      for (int64_t c = 0; c < classes; ++c) weights[c] = static_cast<float>(c % 5);
+      auto* const ids = static_cast<int32_t*>(place(static_cast<size_t>(rows * m) * sizeof(int32_t)));
+      auto* const log_q = static_cast<float*>(place(static_cast<size_t>(rows * m) * sizeof(float)));
+      auto* const list = static_cast<int64_t*>(place(static_cast<size_t>(rows) * sizeof(int64_t)));
+      auto* const asked = static_cast<double*>(place(static_cast<size_t>(rows) * sizeof(double)));
+      for (int64_t r = 0; r < rows; ++r) list[r] = classes - 1 - r;
+
+      vmx_sampler_options options = sampler_options(kind, classes);
+      const bool conditional = kind >= VMX_SAMPLER_MIDX;
+      if (kind == VMX_SAMPLER_WEIGHTS) options.weights = {weights, classes, 1, VMX_F32, 0};
+      if (conditional) options.embeddings = {table, classes, dim, dim, 1, VMX_F32, 0};
+      const Sampler sampler(options);
+      const vmx_ids classes_seen = {list, rows, 1, VMX_I64, 0};
+      if (kind == VMX_SAMPLER_IN_BATCH) {
+        ASSERT_EQ(vmx_sampler_observe(sampler, &classes_seen, 1), VMX_OK);
+      }
+      if (kind == VMX_SAMPLER_QUADRATIC) {
+        ASSERT_EQ(vmx_sampler_update(nullptr, sampler, &options.embeddings, &classes_seen), VMX_OK) << last_error();
+      }
+      const vmx_matrix h = {hidden, rows, dim, dim, 1, VMX_F32, 0}, out = {ids, rows, m, m, 1, VMX_I32, 0},
+                       out_log_q = {log_q, rows, m, m, 1, VMX_F32, 0};
+      vmx_csr csr{};
+      csr.ids = classes_seen;
+      const vmx_vector out_asked = {asked, rows, 1, VMX_F64, 0};
+      ASSERT_EQ(vmx_sampler_log_q(nullptr, nullptr, sampler, conditional ? &h : nullptr, &csr, 0, nullptr, 0, &out_asked), VMX_OK);
+      std::vector<unsigned char> found(reinterpret_cast<unsigned char*>(asked), reinterpret_cast<unsigned char*>(asked + rows));
+      for (const uint32_t flags : {0u, kind == VMX_SAMPLER_EXACT ? uint32_t{VMX_DRAW_REPLACE} : uint32_t{VMX_DRAW_UNIQUE}}) {
+        if (kind == VMX_SAMPLER_IN_BATCH) continue;
+        vmx_draw_options draws = VMX_DRAW_OPTIONS_INIT;
+        draws.flags = flags;
+        ASSERT_EQ(vmx_sampler_draw(nullptr, nullptr, sampler, conditional ? &h : nullptr, &out, &out_log_q, nullptr, nullptr, &draws),
+                  VMX_OK)
+            << last_error();
+        found.insert(found.end(), reinterpret_cast<unsigned char*>(ids), reinterpret_cast<unsigned char*>(ids + rows * m));
+        found.insert(found.end(), reinterpret_cast<unsigned char*>(log_q), reinterpret_cast<unsigned char*>(log_q + rows * m));
+      }
+      if (low) expected = found;
+      EXPECT_EQ(found, expected) << "kind " << kind;
+    }
+  }
 }
 
 }  // namespace

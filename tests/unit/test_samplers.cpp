@@ -385,6 +385,21 @@ TEST(Samplers, AllClassesWithoutReplacement) {
   }
 }
 
+TEST(Samplers, MoreDrawsWithoutReplacementBeginWithTheSame) {
+  for (const Fixed& fixed : kFixed) {
+    std::vector<double> weights;
+    const Sampler sampler(options_of(fixed, 900, &weights));
+    const Drawn all = draw(sampler, nullptr, 1, 900, {.flags = VMX_DRAW_UNIQUE, .seed = 4});
+    int64_t tries = 0;
+    for (const int64_t m : {1, 100, 500, 640, 700, 800}) {
+      const Drawn some = draw(sampler, nullptr, 1, m, {.flags = VMX_DRAW_UNIQUE, .seed = 4});
+      EXPECT_EQ(some.ids, std::vector<int32_t>(all.ids.begin(), all.ids.begin() + m)) << fixed.name << ", " << m;
+      EXPECT_GE(some.tries[0], tries);
+      tries = some.tries[0];
+    }
+  }
+}
+
 TEST(Samplers, WeightsFarApartDoNotStall) {
   // One class has nearly all: the others would take 10^12 draws.
   std::vector<double> weights(1000, 1e-15);

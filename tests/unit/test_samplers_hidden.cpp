@@ -498,4 +498,44 @@ TEST(SamplersOfHidden, NarrowEmbeddings) {
   }
 }
 
+TEST(SamplersOfHidden, AnyNumberOfThreads) {
+  const int64_t classes = 6000, dim = 5, rows = 70, m = 40;
+  const Matrix w = embeddings_of(classes, dim, 1), after = embeddings_of(classes, dim, 3), h = hidden_of(rows, dim, 2);
+  std::vector<double> weights;
+  for (int64_t c = 0; c < classes; ++c) weights.push_back(static_cast<double>(c % 97));
+  for (int32_t kind = VMX_SAMPLER_UNIFORM; kind <= VMX_SAMPLER_EXACT; ++kind) {
+    if (kind == VMX_SAMPLER_IN_BATCH) continue;
+    const bool conditional = kind >= VMX_SAMPLER_MIDX;
+    const vmx_sampler_options options = conditional                    ? options_of(kind, w)
+                                        : kind == VMX_SAMPLER_WEIGHTS ? weights_options(weights)
+                                                                      : sampler_options(kind, classes);
+    for (const uint32_t flags : {0u, kind == VMX_SAMPLER_EXACT ? uint32_t{VMX_DRAW_REPLACE} : uint32_t{VMX_DRAW_UNIQUE}}) {
+      Drawn expected{};
+      std::vector<double> log_q;
+      for (const int32_t threads : {1, 2, 3, 7}) {
+        const Context ctx(VMX_ISA_BEST, threads);
+        const Sampler sampler(options, ctx);
+        if (conditional) {
+          ASSERT_EQ(vmx_sampler_update(ctx, sampler, after, nullptr), VMX_OK) << last_error();
+        }
+        // Without a row of hidden the draws of one row are shared out.
+        const Drawn drawn = draw(sampler, conditional ? &h.view() : nullptr, conditional ? rows : 2, conditional ? m : flags ? 900 : 70000,
+                                 {.flags = flags, .seed = 1, .ctx = ctx});
+        const vmx_matrix row = row_of(h, 3);
+        const auto found = log_q_of(sampler, {5, 17, 5999}, conditional ? &row : nullptr, 0, nullptr, ctx);
+        if (threads == 1) {
+          expected = drawn;
+          log_q = found;
+          continue;
+        }
+        EXPECT_EQ(drawn.ids, expected.ids) << kind << ", " << threads << " threads";
+        EXPECT_EQ(drawn.log_q, expected.log_q) << kind;
+        EXPECT_EQ(drawn.tries, expected.tries) << kind;
+        EXPECT_EQ(drawn.row_flags, expected.row_flags) << kind;
+        EXPECT_EQ(found, log_q) << kind;
+      }
+    }
+  }
+}
+
 }  // namespace

@@ -12,6 +12,7 @@ std::vector<Case> all_cases() {
   add_linear_logsumexp(cases);
   add_linear_cross_entropy(cases);
   add_linear_topk(cases);
+  add_sampled_loss(cases);
   return cases;
 }
 

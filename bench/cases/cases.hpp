@@ -15,6 +15,7 @@ void add_topk(std::vector<Case>& cases);
 void add_linear_logsumexp(std::vector<Case>& cases);
 void add_linear_cross_entropy(std::vector<Case>& cases);
 void add_linear_topk(std::vector<Case>& cases);
+void add_sampled_loss(std::vector<Case>& cases);
 
 std::vector<Case> all_cases();
 

@@ -245,8 +245,9 @@ class PerRow {
   void grad_hidden(Worker& worker, int64_t r, int64_t known, const RowLoss& loss, double inverse) const {
     const int64_t dim = input_.dim(), n = worker.targets.count();
     if (dim == 0) return;
-    if (n == 0 || loss.loss != loss.loss) {
-      fill_row(input_.grads.hidden, r, 0, dim, n == 0 ? 0.0 : __builtin_nan(""));
+    const bool nothing = n == 0 || inverse == 0.0;
+    if (nothing || loss.loss != loss.loss) {
+      fill_row(input_.grads.hidden, r, 0, dim, nothing ? 0.0 : __builtin_nan(""));
       return;
     }
     std::memcpy(worker.coef, worker.targets.grad(), static_cast<size_t>(n) * sizeof(float));

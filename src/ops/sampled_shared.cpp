@@ -154,6 +154,7 @@ class Shared {
     scores_.take(taker);
     known_ = taker.template take<Known>(m);
     empty_ = taker.template take<int64_t>(m);
+    is_odd_ = taker.template take<uint8_t>(when(p_.batch != nullptr, m));
     bias_sums_ = taker.template take<double>(when(p_.bias_gradient, m));
     if (groups()) {
       const auto entries = static_cast<size_t>(p_.loss->entries);
@@ -214,7 +215,9 @@ class Shared {
       // hidden must not see it.
       for (int64_t j = first; j < end; ++j) {
         float* const candidate = scores_.candidate(j);
-        if (!all_finite(candidate, dim_)) std::fill_n(candidate, dim_, 0.0f);
+        const bool odd = !all_finite(candidate, dim_);
+        if (odd) std::fill_n(candidate, dim_, 0.0f);
+        if (p_.batch) is_odd_[j] = odd;
       }
     });
     empties_ = knowns_ = 0;
@@ -299,6 +302,7 @@ class Shared {
       std::fill_n(gradient + n * dim_, (padded - n) * dim_, 0.0f);
       scores_.make_grad_hidden(slot.scores, part, padded, worker.products);
       for (int64_t i = 0; i < n; ++i) {
+        if (p_.batch && is_odd_[r0 + i]) add_own_key(worker, r0 + i, scores[i * ld + r0 + i], gradient + i * dim_);
         write_grad_hidden(r0 + i, ends[i], hidden + i * dim_, worker.hidden_inverse[i], gradient + i * dim_);
       }
     }
@@ -379,6 +383,12 @@ class Shared {
                                    : static_cast<double>(worker.dots[t]);
       targets.set_score(t, (raw + input.bias_of(input.targets.id(e))) * per - input.target_correction(e));
     }
+  }
+
+  // A row's own key has a gradient even if it is masked.
+  void add_own_key(const Worker& worker, int64_t r, float g, float* gradient) const {
+    table_.load(r, worker.hidden);
+    for (int64_t k = 0; k < dim_; ++k) gradient[k] += g * worker.hidden[k];
   }
 
   // gradient: of the row, from the products.
@@ -495,6 +505,7 @@ class Shared {
   double* losses_ = nullptr;
   Known* known_ = nullptr;
   int64_t* empty_ = nullptr;
+  uint8_t* is_odd_ = nullptr;  // keys that hold what is no number
   int64_t empties_ = 0, knowns_ = 0;
   double* bias_sums_ = nullptr;
   float* target_grads_ = nullptr;

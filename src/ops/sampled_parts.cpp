@@ -144,7 +144,8 @@ TableGradient::TableGradient(const vmx_context& ctx, const SampledInput& input, 
       grads_(input.grads),
       table_(ctx, input.table),
       groups_(grads_.of_table() ? entries : 0, input.classes()),
-      workers_(grads_.of_table() ? worker_count(ctx, (entries + kGroups - 1) / kGroups) : 0),
+      most_workers_(grads_.of_table() ? worker_count(ctx, (entries + kGroups - 1) / kGroups) : 0),
+      workers_(most_workers_),
       wants_rows_(grads_.sparse || grads_.table.dtype != 0),
       direct_(grads_.sparse && !input.cosine() && (input.dim() <= 1 || grads_.rows.rows.col_stride == 1)) {}
 

@@ -93,6 +93,9 @@ class TableGradient {
   TableGradient(const vmx_context& ctx, const SampledInput& input, int64_t entries);
 
   IdGroups& groups() { return groups_; }
+  /// At most so many work at the same time, each with memory of its own.
+  int64_t workers() const { return workers_; }
+  void set_workers(int64_t n) { workers_ = std::min(most_workers_, std::max<int64_t>(n, 1)); }
   /// Once the groups are sorted.
   vmx_status check_room() const;
 
@@ -130,6 +133,7 @@ class TableGradient {
   const SampledGrads& grads_;
   TableRows table_;
   IdGroups groups_;
+  const int64_t most_workers_;
   int64_t workers_;
   bool wants_rows_, direct_;
   float* buffers_ = nullptr;

@@ -61,13 +61,17 @@ class PerRow {
                   input_.rows(), most_);
     }
     const MemoryLimit limit(input_.options);
-    while ((bytes_ = bytes()) > limit.bytes && workers_ > 1) --workers_;
+    while ((bytes_ = bytes()) > limit.bytes && (workers_ > 1 || gradient_.workers() > 1)) {
+      workers_ = std::max<int64_t>(workers_ - 1, 1);
+      gradient_.set_workers(gradient_.workers() - 1);
+    }
     return limit.check(bytes_);
   }
   /// What no call with such sizes exceeds, however its targets are spread.
   size_t most_bytes() {
     const size_t with_all = bytes();
     workers_ = 1;
+    gradient_.set_workers(1);
     return std::min(with_all, std::max(bytes(), MemoryLimit(input_.options).bytes));
   }
 

@@ -82,10 +82,11 @@ class Shared {
     const MemoryLimit limit(p_.options);
     first_slots_ = slots_;
     first_workers_ = workers_;
-    while ((bytes_ = bytes()) > limit.bytes && (slots_ > 1 || workers_ > 1)) {
-      if (slots_ > 1) --slots_;
-      if (workers_ > 2 * slots_) workers_ = 2 * slots_;
-      else if (slots_ == 1 && workers_ > 1) --workers_;
+    while ((bytes_ = bytes()) > limit.bytes && (slots_ > 1 || workers_ > 1 || (gradient_ && gradient_->workers() > 1))) {
+      const bool chunks_alone = slots_ > 1 && workers_ <= 2 * (slots_ - 1);
+      slots_ = std::max<int64_t>(slots_ - 1, 1);
+      if (!chunks_alone) workers_ = std::max<int64_t>(workers_ - 1, 1);
+      if (gradient_) gradient_->set_workers(gradient_->workers() - 1);
     }
     return limit.check(bytes_);
   }
@@ -93,8 +94,10 @@ class Shared {
   size_t most_bytes() {
     slots_ = first_slots_;
     workers_ = first_workers_;
+    if (gradient_) gradient_->set_workers(INT64_MAX);
     const size_t with_all = bytes();
     slots_ = workers_ = 1;
+    if (gradient_) gradient_->set_workers(1);
     return std::min(with_all, std::max(bytes(), MemoryLimit(p_.options).bytes));
   }
 

@@ -19,7 +19,8 @@ struct SampledShape {
   bool shared, backward;
 
   std::string text() const {
-    return std::to_string(rows) + "x" + std::to_string(dim) + "x" + std::to_string(classes) + "/m:" + std::to_string(candidates);
+    return std::to_string(rows) + "x" + std::to_string(dim) + "x" + std::to_string(classes) + "/m:"
+        + std::to_string(candidates);
   }
   int64_t lists() const { return shared ? 1 : rows; }
   double flop() const {  // of one product
@@ -97,7 +98,8 @@ std::string Batch::check() const {
     double most = 0;
     for (const double g : k.grad_hidden) most = std::max(most, std::abs(g));
     for (int64_t i = 0; i < sizes.dim; ++i) {
-      const std::string bad = near("gradient of hidden", k.row, i, static_cast<double>(grad_hidden[static_cast<size_t>(k.row * sizes.dim + i)]),
+      const std::string bad = near("gradient of hidden", k.row, i,
+          static_cast<double>(grad_hidden[static_cast<size_t>(k.row * sizes.dim + i)]),
                                    k.grad_hidden[static_cast<size_t>(i)], 0, 1e-4 * most);
       if (!bad.empty()) return bad;
     }
@@ -106,11 +108,14 @@ std::string Batch::check() const {
   // Where nobody else has drawn it, the first candidate's gradient is the slope times hidden.
   const Known& k = known_[0];
   const int32_t id = ids_of(k.row)[0];
-  if (sizes.shared || std::count(ids.begin(), ids.end(), id) != 1 || std::count(labels.begin(), labels.end(), id) != 0) return "";
+  const auto times = [&](const std::vector<int32_t>& list) { return std::count(list.begin(), list.end(), id); };
+  if (sizes.shared || times(ids) != 1 || times(labels) != 0) return "";
   const auto at = std::lower_bound(list_ids.begin(), list_ids.end(), id) - list_ids.begin();
   for (int64_t i = 0; i < sizes.dim; ++i) {
-    const double want = k.first_slope * static_cast<double>(hidden_f32[k.row * sizes.dim + i]) / static_cast<double>(sizes.rows);
-    const std::string bad = near("gradient of the table", id, i, static_cast<double>(list_rows.as<float>()[at * sizes.dim + i]), want, 1e-3, 1e-9);
+    const double own = static_cast<double>(hidden_f32[k.row * sizes.dim + i]);
+    const double want = k.first_slope * own / static_cast<double>(sizes.rows);
+    const std::string bad = near("gradient of the table", id, i,
+        static_cast<double>(list_rows.as<float>()[at * sizes.dim + i]), want, 1e-3, 1e-9);
     if (!bad.empty()) return bad;
   }
   return "";
@@ -233,7 +238,8 @@ void add_blas(Prepared& prepared, const std::shared_ptr<Batch>& d) {
 // Candidates of each row: loops over the rows of the table where they lie.
 void add_loop(Prepared& prepared, const std::shared_ptr<Batch>& d) {
   struct Room {
-    explicit Room(const Batch& b) : grad(b.sizes.backward ? b.ids.size() : static_cast<size_t>(b.sizes.candidates)), summing(b) {}
+    explicit Room(const Batch& b)
+        : grad(b.sizes.backward ? b.ids.size() : static_cast<size_t>(b.sizes.candidates)), summing(b) {}
     std::vector<float> grad;
     Summing summing;
   };
@@ -293,8 +299,10 @@ void add_sampled_loss(std::vector<Case>& cases) {
   for (const bool shared : {true, false}) {
     for (const bool backward : {false, true}) {
       const SampledShape shape{1024, 128, 1000000, shared ? 1024 : 256, shared, backward};
-      const std::string name = std::string("sampled_softmax_") + (shared ? "shared" : "per_row") + (backward ? "_fwd_bwd" : "_fwd");
-      cases.push_back({name, shape.text(), "f32", backward, 12.0, [shape](const Setting& setting) { return prepare(setting, shape); }});
+      const std::string name = std::string("sampled_softmax_") + (shared ? "shared" : "per_row")
+          + (backward ? "_fwd_bwd" : "_fwd");
+      cases.push_back({name, shape.text(), "f32", backward, 12.0,
+          [shape](const Setting& setting) { return prepare(setting, shape); }});
     }
   }
 }

@@ -213,7 +213,8 @@ class PerRow {
     if (input_.grads.of_table()) {
       if (!hidden_.direct()) std::memcpy(hidden_rows_ + r * dim, worker.hidden, static_cast<size_t>(dim) * sizeof(float));
       std::memcpy(grads_ + r * m_, worker.x, static_cast<size_t>(m_) * sizeof(float));
-      std::memcpy(target_grads_ + targets.entry(0) - input_.first_entry, targets.grad(), static_cast<size_t>(n) * sizeof(float));
+      std::memcpy(target_grads_ + targets.entry(0) - input_.first_entry, targets.grad(),
+          static_cast<size_t>(n) * sizeof(float));
     }
     if (wants_hidden()) grad_hidden(worker, r, known, loss, hidden_inverse);
   }

@@ -294,7 +294,8 @@ class Shared {
     for (int64_t i = 0; i < n; ++i) {
       float* const row = scores + i * ld;
       ends[i] = p_.batch ? batch_row(worker, r0 + i, row, losses)
-                         : loss_row(worker, r0 + i, hidden + i * dim_, row, losses, wants_hidden() ? gradient + i * dim_ : nullptr);
+                         : loss_row(worker, r0 + i, hidden + i * dim_, row, losses,
+                             wants_hidden() ? gradient + i * dim_ : nullptr);
       if (keeps_hidden()) std::copy_n(hidden + i * dim_, dim_, hidden_rows_ + (r0 + i) * dim_);
       if (p_.bias_gradient) std::fill_n(row + p_.m, ld - p_.m, 0.0f);
     }
@@ -349,7 +350,8 @@ class Shared {
     for (int64_t t = 0; t < n; ++t) {
       if (!targets.repeats_identity(t)) left -= mask_hits(targets.identities()[t], row);
     }
-    const RowLoss loss = row_.run(row, p_.m, left, targets.targets(), upstream_, backward() ? targets.grad() : nullptr, worker.buffer);
+    const RowLoss loss = row_.run(row, p_.m, left, targets.targets(), upstream_,
+        backward() ? targets.grad() : nullptr, worker.buffer);
     losses.row(r, loss);
     if (!backward()) return kUsual;
     if (p_.of_table) std::copy_n(targets.grad(), n, target_grads_ + targets.entry(0) - p_.loss->first_entry);
@@ -376,7 +378,8 @@ class Shared {
     }
     std::copy_n(hidden, dim_, worker.hidden);
     const KernelTable& k = *ctx_.kernels;
-    (table_.dtype() == VMX_BF16 ? k.gather_dots_bf16 : k.gather_dots_f32)({worker.rows, n, known}, worker.hidden, dim_, worker.dots,
+    (table_.dtype() == VMX_BF16 ? k.gather_dots_bf16 : k.gather_dots_f32)({worker.rows, n, known},
+        worker.hidden, dim_, worker.dots,
                                                                           p_.cosine ? worker.squares : nullptr);
     const double per = 1.0 / p_.options.temperature;
     for (int64_t t = 0; t < n; ++t) {

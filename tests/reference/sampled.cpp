@@ -36,7 +36,8 @@ class Row {
   Row(const SampledProblem& p, size_t row) : p_(p), row_(row) {
     for (const SampledTarget& t : p.targets[row]) {
       const bool corrected = p.options.loss == VMX_LOSS_NCE ||
-                             (softmax() && (p.options.correction == VMX_CORRECT_RANKING || p.options.correction == VMX_CORRECT_COUNTS));
+                             (softmax() && (p.options.correction == VMX_CORRECT_RANKING
+                                 || p.options.correction == VMX_CORRECT_COUNTS));
       targets.push_back(score(t.id, corrected ? static_cast<Real>(t.log_q) : 0));
       weights.push_back(t.weight);
       classes_.insert(identity(t.id));

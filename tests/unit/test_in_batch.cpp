@@ -104,16 +104,19 @@ void check(const std::string& what, const Batch& b, const Answers& got) {
   Real terms = 0;
   for (size_t r = 0; r < b.queries.size(); ++r) {
     const auto row = static_cast<int64_t>(r);
-    errors.check(got.loss.get(row), want.loss[r], kBound * want.loss_terms[r] + kTiny, want.loss_terms[r], VMX_F32, "loss", row, 0);
+    errors.check(got.loss.get(row), want.loss[r], kBound * want.loss_terms[r] + kTiny, want.loss_terms[r],
+        VMX_F32, "loss", row, 0);
     EXPECT_EQ(got.flags[r], want.flags[r]) << what << " row " << r;
     terms += want.loss_terms[r];
     for (size_t k = 0; k < b.queries[r].size(); ++k) {
       const auto col = static_cast<int64_t>(k);
       const int32_t stored = got.grad_keys.dtype();
       errors.check(got.grad_queries.get(row, col), want.hidden[r][k],
-                   product * want.hidden_terms[r][k] + half_ulp(want.hidden[r][k], stored) + kTiny, want.hidden_terms[r][k], stored, "d query", row, col);
+                   product * want.hidden_terms[r][k] + half_ulp(want.hidden[r][k], stored) + kTiny,
+                       want.hidden_terms[r][k], stored, "d query", row, col);
       errors.check(got.grad_keys.get(row, col), want.table[r][k],
-                   product * want.table_terms[r][k] + half_ulp(want.table[r][k], stored) + kTiny, want.table_terms[r][k], stored, "d key", row, col);
+                   product * want.table_terms[r][k] + half_ulp(want.table[r][k], stored) + kTiny,
+                       want.table_terms[r][k], stored, "d key", row, col);
     }
   }
   const bool mean = b.options.reduction == VMX_REDUCE_MEAN;
@@ -158,13 +161,16 @@ TEST(InBatch, Vectors) {
     for (size_t i = 0; i < n; ++i) {
       Real size = 0;
       for (size_t j = 0; j < n; ++j) {
-        size = std::max(size, std::fabs(static_cast<Real>(b.queries[i][j])) / b.options.temperature + std::fabs(static_cast<Real>(b.log_q[j])));
+        size = std::max(size, std::fabs(static_cast<Real>(b.queries[i][j])) / b.options.temperature
+            + std::fabs(static_cast<Real>(b.log_q[j])));
       }
-      errors.check(got.loss.get(static_cast<int64_t>(i)), losses[i], 16 * kU * (losses[i] + 2 * size), 1, VMX_F32, "loss", static_cast<int64_t>(i), 0);
+      errors.check(got.loss.get(static_cast<int64_t>(i)), losses[i], 16 * kU * (losses[i] + 2 * size), 1,
+          VMX_F32, "loss", static_cast<int64_t>(i), 0);
       const auto grad = reals_out(test.out.at("grad")[i]);
       for (size_t j = 0; j < n; ++j) {
         errors.check(got.grad_queries.get(static_cast<int64_t>(i), static_cast<int64_t>(j)), grad[j],
-                     (16 + 4 * size) * kU * std::fabs(grad[j]) + 0x1p-126L, 1, VMX_F32, "d score", static_cast<int64_t>(i), static_cast<int64_t>(j));
+                     (16 + 4 * size) * kU * std::fabs(grad[j]) + 0x1p-126L, 1, VMX_F32, "d score",
+                         static_cast<int64_t>(i), static_cast<int64_t>(j));
       }
     }
   }
@@ -183,7 +189,8 @@ TEST(InBatch, AgreesWithOracle) {
           b.options.temperature = variant % 3 == 0 ? 1.0 : 0.25;
           b.options.reduction = variant % 3;
           if (variant == 5) b.grad_scale = -2;
-          const std::string what = "in batch " + std::to_string(rows) + " x " + std::to_string(dim) + " variant " + std::to_string(variant);
+          const std::string what = "in batch " + std::to_string(rows) + " x " + std::to_string(dim)
+              + " variant " + std::to_string(variant);
           Answers got(b);
           ASSERT_EQ(got.run(b, ctx), VMX_OK) << last_error();
           check(what, b, got);
@@ -306,10 +313,12 @@ TEST(InBatch, Arguments) {
     const auto before = answers.bytes();
     vmx_sampled_out out = VMX_SAMPLED_OUT_INIT;
     out.loss = answers.loss.view();
-    Args a{answers.queries.view(), answers.keys.view(), answers.grad_queries.view(), answers.grad_keys.view(), answers.identity.view(),
+    Args a{answers.queries.view(), answers.keys.view(), answers.grad_queries.view(),
+        answers.grad_keys.view(), answers.identity.view(),
            answers.log_q->view(), out, good.options};
     row.spoil(a);
-    EXPECT_EQ(vmx_in_batch_softmax(nullptr, nullptr, a.no_queries ? nullptr : &a.queries, a.no_keys ? nullptr : &a.keys, &a.identity,
+    EXPECT_EQ(vmx_in_batch_softmax(nullptr, nullptr, a.no_queries ? nullptr : &a.queries,
+        a.no_keys ? nullptr : &a.keys, &a.identity,
                                    &a.log_q, a.no_out ? nullptr : &a.out, &a.grad_queries, &a.grad_keys, &a.options),
               row.status);
     EXPECT_NE(last_error().find(row.what), std::string::npos) << last_error();

@@ -35,7 +35,8 @@ struct Args {
     return missing == &value ? nullptr : &value;
   }
   vmx_status call() {
-    return vmx_sampled_loss(nullptr, nullptr, given(hidden), given(table), given(bias), given(targets), given(candidates), given(out),
+    return vmx_sampled_loss(nullptr, nullptr, given(hidden), given(table), given(bias), given(targets),
+        given(candidates), given(out),
                             given(grads), given(options));
   }
 };
@@ -65,7 +66,8 @@ struct Call {
     p.options.correction = VMX_CORRECT_COUNTS;
     return p;
   }
-  explicit Call(bool shared) : form(make_form(shared)), problem(make_problem(form)), arguments(problem, form), answers(arguments, kClasses) {
+  explicit Call(bool shared) : form(make_form(shared)), problem(make_problem(form)),
+      arguments(problem, form), answers(arguments, kClasses) {
     args.hidden = arguments.hidden.view();
     args.table = arguments.table.view();
     args.bias = arguments.bias->view();
@@ -93,10 +95,13 @@ struct Call {
 };
 
 const float kNan = NAN, kInf = INFINITY;
-vmx_matrix all_of(const float& value, const vmx_matrix& like) { return {const_cast<float*>(&value), like.rows, like.cols, 0, 0, VMX_F32, 0}; }
+vmx_matrix all_of(const float& value, const vmx_matrix& like) {
+  return {const_cast<float*>(&value), like.rows, like.cols, 0, 0, VMX_F32, 0};
+}
 
 std::vector<Row> rows() {
-  static const int64_t below[kClasses] = {-2}, above[kClasses] = {kClasses}, lowest[kClasses] = {std::numeric_limits<int64_t>::min()};
+  static const int64_t below[kClasses] = {-2}, above[kClasses] = {kClasses},
+      lowest[kClasses] = {std::numeric_limits<int64_t>::min()};
   std::vector<Row> list = {
       {"hidden is NULL", VMX_ERR_NULL, [](Args& a) { a.missing = &a.hidden; }},
       {"table is NULL", VMX_ERR_NULL, [](Args& a) { a.missing = &a.table; }},
@@ -152,7 +157,8 @@ std::vector<Row> rows() {
       {"out.struct_size", VMX_ERR_STRUCT, [](Args& a) { a.out.struct_size = 8; }},
       {"out.loss.n is 5", VMX_ERR_SHAPE, [](Args& a) { a.out.loss.n = 5; }},
       {"out.loss.dtype", VMX_ERR_DTYPE, [](Args& a) { a.out.loss.dtype = VMX_F64; }},
-      {"out.total is not aligned", VMX_ERR_VALUE, [](Args& a) { a.out.total = reinterpret_cast<double*>(reinterpret_cast<char*>(a.out.total) + 4); }},
+      {"out.total is not aligned", VMX_ERR_VALUE,
+          [](Args& a) { a.out.total = reinterpret_cast<double*>(reinterpret_cast<char*>(a.out.total) + 4); }},
       {"out.grad_scale is nan", VMX_ERR_VALUE, [](Args& a) { a.out.grad_scale = NAN; }},
       {"out.total_weight overlaps out.total", VMX_ERR_OVERLAP, [](Args& a) { a.out.total_weight = a.out.total; }},
       {"grads.struct_size", VMX_ERR_STRUCT, [](Args& a) { a.grads.struct_size = 8; }},
@@ -172,7 +178,8 @@ std::vector<Row> rows() {
       {"grads.sparse.rows.dtype", VMX_ERR_DTYPE, [](Args& a) { a.sparse.rows.dtype = VMX_F64; }},
       {"grads.sparse has room for 1 rows, but there are ", VMX_ERR_SHAPE, [](Args& a) { a.sparse.rows.rows = 1; }},
       {"grads.sparse.rows overlaps grads.table", VMX_ERR_OVERLAP, [](Args& a) { a.sparse.rows = a.grads.table; }},
-      {"grads.sparse.bias overlaps grads.bias", VMX_ERR_OVERLAP, [](Args& a) { a.sparse.bias = static_cast<float*>(a.grads.bias.data); }},
+      {"grads.sparse.bias overlaps grads.bias", VMX_ERR_OVERLAP,
+          [](Args& a) { a.sparse.bias = static_cast<float*>(a.grads.bias.data); }},
       {"grads.sparse.ids overlaps candidates.ids", VMX_ERR_OVERLAP,
        [](Args& a) { a.sparse.ids = static_cast<int64_t*>(a.candidates.ids.data); }},
       {"options.struct_size", VMX_ERR_STRUCT, [](Args& a) { a.options.struct_size = 4; }},
@@ -191,7 +198,9 @@ std::vector<Row> rows() {
   for (const int32_t kind : {-1, 4}) {
     list.push_back({"options.correction is ", VMX_ERR_VALUE, [=](Args& a) { a.options.correction = kind; }});
   }
-  for (const int32_t kind : {-1, 2}) list.push_back({"options.score is ", VMX_ERR_VALUE, [=](Args& a) { a.options.score = kind; }});
+  for (const int32_t kind : {-1, 2}) {
+    list.push_back({"options.score is ", VMX_ERR_VALUE, [=](Args& a) { a.options.score = kind; }});
+  }
   for (const int32_t kind : {-1, 3}) {
     list.push_back({"options.reduction is ", VMX_ERR_VALUE, [=](Args& a) { a.options.reduction = kind; }});
   }
@@ -274,14 +283,17 @@ TEST(SampledArguments, OfTheWorkspaceSize) {
   Args& a = call.args;
   size_t size = 77;
   const auto run = [&] {
-    return vmx_sampled_loss_workspace_size(nullptr, a.given(a.hidden), a.given(a.table), 4, a.given(a.candidates), a.given(a.grads),
+    return vmx_sampled_loss_workspace_size(nullptr, a.given(a.hidden), a.given(a.table), 4,
+        a.given(a.candidates), a.given(a.grads),
                                            &a.options, &size);
   };
   ASSERT_EQ(run(), VMX_OK) << last_error();
   EXPECT_GT(size, 0u);
   size = 77;
-  EXPECT_EQ(vmx_sampled_loss_workspace_size(nullptr, &a.hidden, &a.table, 4, &a.candidates, nullptr, nullptr, nullptr), VMX_ERR_NULL);
-  EXPECT_EQ(vmx_sampled_loss_workspace_size(nullptr, &a.hidden, &a.table, -1, &a.candidates, nullptr, nullptr, &size), VMX_ERR_SHAPE);
+  EXPECT_EQ(vmx_sampled_loss_workspace_size(nullptr, &a.hidden, &a.table, 4, &a.candidates, nullptr, nullptr,
+      nullptr), VMX_ERR_NULL);
+  EXPECT_EQ(vmx_sampled_loss_workspace_size(nullptr, &a.hidden, &a.table, -1, &a.candidates, nullptr,
+      nullptr, &size), VMX_ERR_SHAPE);
   const std::pair<vmx_status, std::function<void(Args&)>> spoils[] = {
       {VMX_ERR_NULL, [](Args& b) { b.missing = &b.hidden; }},
       {VMX_ERR_NULL, [](Args& b) { b.missing = &b.table; }},

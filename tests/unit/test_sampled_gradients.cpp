@@ -69,7 +69,8 @@ TEST(SampledGradients, FiniteDifferences) {
             sum += weight * total_of(p, form);
           }
           value = at;
-          EXPECT_NEAR(gradient, sum / (12 * kStep), 1e-4) << kind.name << (shared ? " shared " : " per row ") << (cosine ? "cosine " : "dot ") << what << " " << i << " " << k;
+          EXPECT_NEAR(gradient, sum / (12 * kStep), 1e-4) << kind.name
+              << (shared ? " shared " : " per row ") << (cosine ? "cosine " : "dot ") << what << " " << i << " " << k;
         };
         for (size_t r = 0; r < p.hidden.size(); ++r) {
           for (size_t k = 0; k < p.hidden[r].size(); k += 2) {
@@ -117,7 +118,8 @@ class Draws {
   double log_q(int64_t c, int64_t m) const {
     const double own = std::log(q(c));
     // NCE takes log expected counts.
-    return static_cast<double>(static_cast<float>(base_.options.loss == VMX_LOSS_NCE ? own + std::log(static_cast<double>(m)) : own));
+    const double counts = base_.options.loss == VMX_LOSS_NCE ? std::log(static_cast<double>(m)) : 0.0;
+    return static_cast<double>(static_cast<float>(own + counts));
   }
   int64_t draw(Random& random) const {
     double u = random.unit();

@@ -101,14 +101,16 @@ TEST(SampledLoss, Vectors) {
           target_q = static_cast<float>(static_cast<double>(logq_pos) + log_m);
           for (double& v : q) v = static_cast<double>(static_cast<float>(v + log_m));
         }
-        const Real size = std::max(largest_of(z_neg), std::fabs(static_cast<Real>(z_pos))) + largest_of(q) + static_cast<Real>(log_m);
+        const Real size = std::max(largest_of(z_neg), std::fabs(static_cast<Real>(z_pos))) + largest_of(q)
+            + static_cast<Real>(log_m);
         for (const bool shared : ways()) {
           check_vector(test, run_vector(ctx, shared, z_pos, z_neg, target_q, q, hits, loss, correction), size, errors);
           // TensorFlow's form: log expected counts with replacement differ by a constant.
           if (correction == VMX_CORRECT_RANKING) {
             std::vector<double> counts = q;
             for (double& v : counts) v += 2;
-            check_vector(test, run_vector(ctx, shared, z_pos, z_neg, target_q + 2, counts, hits, loss, VMX_CORRECT_COUNTS), size + 2, errors);
+            check_vector(test, run_vector(ctx, shared, z_pos, z_neg, target_q + 2, counts, hits, loss,
+                VMX_CORRECT_COUNTS), size + 2, errors);
           }
         }
       }
@@ -129,7 +131,8 @@ const LossKind kKinds[] = {{"none", VMX_LOSS_SAMPLED_SOFTMAX, VMX_CORRECT_NONE, 
                            {"is", VMX_LOSS_SAMPLED_SOFTMAX, VMX_CORRECT_IS, 0},
                            {"is_joint", VMX_LOSS_SAMPLED_SOFTMAX, VMX_CORRECT_IS, VMX_SAMPLED_JOINT},
                            {"counts", VMX_LOSS_SAMPLED_SOFTMAX, VMX_CORRECT_COUNTS, 0},
-                           {"counts_joint_hits", VMX_LOSS_SAMPLED_SOFTMAX, VMX_CORRECT_COUNTS, VMX_SAMPLED_JOINT | VMX_SAMPLED_KEEP_HITS},
+                           {"counts_joint_hits", VMX_LOSS_SAMPLED_SOFTMAX, VMX_CORRECT_COUNTS,
+                               VMX_SAMPLED_JOINT | VMX_SAMPLED_KEEP_HITS},
                            {"nce", VMX_LOSS_NCE, VMX_CORRECT_NONE, 0},
                            {"nce_hits", VMX_LOSS_NCE, VMX_CORRECT_NONE, VMX_SAMPLED_KEEP_HITS},
                            {"neg", VMX_LOSS_NEG, VMX_CORRECT_NONE, 0},
@@ -168,7 +171,8 @@ TEST(SampledLoss, AgreesWithOracle) {
             if (i == 2) p.grad_scale = -3;
             const SampledArguments arguments(p, form);
             SampledAnswers answers(arguments, kSizes[i].classes);
-            const std::string what = std::string(kind.name) + (shared ? " shared" : " per row") + (cosine ? " cosine " : " dot ") + std::to_string(i);
+            const std::string what = std::string(kind.name) + (shared ? " shared" : " per row")
+                + (cosine ? " cosine " : " dot ") + std::to_string(i);
             SCOPED_TRACE(what);
             ASSERT_EQ(answers.run(ctx, nullptr, arguments), VMX_OK) << last_error();
             check_sampled(what, p, answers);
@@ -206,7 +210,8 @@ TEST(SampledLoss, LayoutsAndDtypes) {
               answers.grad_bias.set(c, 2);
               for (int64_t k = 0; k < 70; ++k) answers.grad_table.set(c, k, 2);
             }
-            const std::string what = std::string(shared ? "shared " : "per row ") + (cosine ? "cosine " : "dot ") + std::to_string(i);
+            const std::string what = std::string(shared ? "shared " : "per row ")
+                + (cosine ? "cosine " : "dot ") + std::to_string(i);
             SCOPED_TRACE(what);
             ASSERT_EQ(answers.run(ctx, nullptr, arguments), VMX_OK) << last_error();
             check_sampled(what, p, answers, 2);
@@ -225,7 +230,8 @@ TEST(SampledLoss, ManyRowsAndCandidates) {
       SampledForm form;
       form.shared = shared;
       form.lists = form.bias = true;
-      SampledProblem p = make_sampled_problem(shared ? SampledSizes{700, 24, 900, 1100} : SampledSizes{150, 24, 400, 130}, form, 41);
+      const SampledSizes sizes = shared ? SampledSizes{700, 24, 900, 1100} : SampledSizes{150, 24, 400, 130};
+      SampledProblem p = make_sampled_problem(sizes, form, 41);
       set_options(p, kind, false, 2.0, VMX_REDUCE_MEAN);
       const SampledArguments arguments(p, form);
       SampledAnswers answers(arguments, arguments.table.rows());
@@ -297,7 +303,8 @@ TEST(SampledLoss, OutputsAlone) {
         EXPECT_EQ(one.row_bias, (which == 3 ? all : blank).row_bias);
       }
       vmx_sampled_out nothing = VMX_SAMPLED_OUT_INIT;
-      EXPECT_EQ(vmx_sampled_loss(nullptr, nullptr, arguments.hidden, arguments.table, &arguments.bias->view(), &arguments.targets,
+      EXPECT_EQ(vmx_sampled_loss(nullptr, nullptr, arguments.hidden, arguments.table,
+          &arguments.bias->view(), &arguments.targets,
                                  &arguments.candidates, &nothing, nullptr, &arguments.options),
                 VMX_OK);
     }
@@ -404,7 +411,8 @@ TEST(SampledLoss, OddRows) {
           set_options(p, kind, cosine, 0.7, VMX_REDUCE_SUM);
           const SampledArguments arguments(p, form);
           SampledAnswers answers(arguments, 40);
-          const std::string what = std::string("odd ") + kind.name + (shared ? " shared" : " per row") + (cosine ? " cosine" : "");
+          const std::string what = std::string("odd ") + kind.name + (shared ? " shared" : " per row")
+              + (cosine ? " cosine" : "");
           SCOPED_TRACE(what);
           ASSERT_EQ(answers.run(ctx, nullptr, arguments), VMX_OK) << last_error();
           check_sampled(what, p, answers);

@@ -61,7 +61,8 @@ vmx_status vmx_sampled_loss(const vmx_context* ctx, vmx_workspace* ws, const vmx
     VMX_TRY(check_apart(outputs.list, outputs.n, inputs.list, inputs.n));
 
     const int64_t first = rows > 0 ? list.begin(0) : 0;
-    SampledInput input{*hidden, *table,  wanted(bias) ? *bias : vmx_vector{}, list, first, rows > 0 ? list.end(rows - 1) - first : 0,
+    SampledInput input{*hidden, *table,  wanted(bias) ? *bias : vmx_vector{}, list, first,
+        rows > 0 ? list.end(rows - 1) - first : 0,
                        0,       c.ids,   c.log_q,     c.target_log_q,          c.identity, o, g};
     for (int64_t r = 0; r < rows; ++r) input.most_targets = std::max(input.most_targets, list.end(r) - list.begin(r));
     VMX_TRY(check_candidate_values(input));
@@ -87,7 +88,8 @@ vmx_status vmx_sampled_loss_workspace_size(const vmx_context* ctx, const vmx_mat
     const vmx_csr none{};
     const TargetList list(none);
     // All of them may be one row's.
-    const SampledInput input{*hidden, *table, vmx_vector{nullptr, 0, 0, VMX_F32, 0}, list, 0, targets, targets, c.ids, {}, {}, {}, o, g};
+    const SampledInput input{*hidden, *table, vmx_vector{nullptr, 0, 0, VMX_F32, 0}, list, 0, targets,
+        targets, c.ids, {}, {}, {}, o, g};
     return sampled_loss(resolve(ctx), nullptr, input, nullptr, size);
   });
 }

@@ -100,7 +100,8 @@ vmx_status check_candidates(const vmx_candidates* candidates, int64_t rows, int6
   const auto check = sizes_only ? check_input_sizes : check_input;
   VMX_TRY(check(&out->ids, "candidates.ids", kIds));
   if (out->ids.rows != 1 && out->ids.rows != rows) {
-    return fail(VMX_ERR_SHAPE, "candidates.ids.rows is %" PRId64 ", but must be 1 or hidden.rows, %" PRId64, out->ids.rows, rows);
+    return fail(VMX_ERR_SHAPE, "candidates.ids.rows is %" PRId64 ", but must be 1 or hidden.rows, %" PRId64,
+        out->ids.rows, rows);
   }
   if (!sizes_only && wants_log_q(options)) {
     if (!out->log_q.data && out->ids.rows > 0 && out->ids.cols > 0) {
@@ -122,7 +123,8 @@ vmx_status check_candidates(const vmx_candidates* candidates, int64_t rows, int6
   return VMX_OK;
 }
 
-vmx_status check_sampled_grads(const vmx_sampled_grads* grads, const vmx_matrix& hidden, const vmx_matrix& table, bool sizes_only,
+vmx_status check_sampled_grads(const vmx_sampled_grads* grads, const vmx_matrix& hidden,
+    const vmx_matrix& table, bool sizes_only,
                                SampledGrads* out, SampledExtents* outputs) {
   if (!grads) return VMX_OK;
   vmx_sampled_grads views;

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-SCORES, HIDDEN, WEIGHTS, LABELS = 1, 2, 3, 4
+SCORES, HIDDEN, WEIGHTS, LABELS, CANDIDATES = 1, 2, 3, 4, 5
 _CHUNK = 1 << 16
 _U = np.uint64
 
@@ -43,8 +43,8 @@ def from_bf16_bits(bits):
     return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
-def labels(n, classes):
-    return ((_hash(LABELS, np.arange(n, dtype=np.uint64)) >> _U(33)) % _U(classes)).astype(np.int32)
+def labels(n, classes, seed=LABELS):
+    return ((_hash(seed, np.arange(n, dtype=np.uint64)) >> _U(33)) % _U(classes)).astype(np.int32)
 
 
 def check(known):

@@ -18,6 +18,7 @@ class Spec:
     sorted: bool = True
     order: str = "random"
     unique: bool = False
+    candidates: int = 0  # of sampled losses
 
 
     @property
@@ -45,10 +46,12 @@ def parse(row):
     """The Spec of a row, None for one that no library here can join."""
     words = row["shape"].split("/")
     sizes = tuple(int(word) for word in words[0].split("x"))
-    k, is_sorted, order, unique = 0, True, "random", False
+    k, is_sorted, order, unique, candidates = 0, True, "random", False, 0
     for word in words[1:]:
         if word.startswith("k:"):
             k = int(word[2:])
+        elif word.startswith("m:"):
+            candidates = int(word[2:])
         elif word == "unsorted":
             is_sorted = False
         elif word == "unique":
@@ -58,7 +61,7 @@ def parse(row):
     kernel = row["kernel"]
     if kernel.endswith("_in_place"):
         kernel = kernel[: -len("_in_place")]
-    return Spec(kernel, row["dtype"], sizes, k, is_sorted, order, unique)
+    return Spec(kernel, row["dtype"], sizes, k, is_sorted, order, unique, candidates)
 
 
 class Data:
@@ -68,12 +71,14 @@ class Data:
 
     def __init__(self, spec):
         self.spec = spec
-        self.linear = spec.kernel.startswith("linear_")
         self.labels = None
         if spec.draws:
             classes = spec.sizes[1]
             self.weights = (1 / np.arange(1, classes + 1, dtype=np.float64)).astype(np.float32)
+            self.sampled = self.linear = False
             return
+        self.sampled = spec.kernel.startswith("sampled_")
+        self.linear = self.sampled or spec.kernel.startswith("linear_")
         if self.linear:
             rows, dim, classes = spec.sizes
             self.hidden = self._matrix(rows, dim, data.HIDDEN, 1.0)
@@ -85,7 +90,10 @@ class Data:
                 Data._scores = (None, None)
                 Data._scores = (key, self._ordered(self._matrix(rows, classes, data.SCORES, 1.0)))
             self.x = Data._scores[1]
-        self.labels = data.labels(rows, classes) if "cross_entropy" in spec.kernel else None
+        self.labels = data.labels(rows, classes) if self.sampled or "cross_entropy" in spec.kernel else None
+        if self.sampled:
+            lists = 1 if "shared" in spec.kernel else rows
+            self.ids = data.labels(lists * spec.candidates, classes, data.CANDIDATES).reshape(lists, spec.candidates)
 
     def _matrix(self, rows, cols, seed, scale):
         f32 = data.normals(rows * cols, seed, scale).reshape(rows, cols)
@@ -118,11 +126,26 @@ class Data:
         m = z.max()
         return m + math.log(np.exp(z - m).sum())
 
+    def _sampled_row(self, r):
+        """The rows of the table that row r meets, its label's first, and their softmax, hits left out; its loss."""
+        ids = np.concatenate([self.labels[r:r + 1], self.ids[r % self.ids.shape[0]]])
+        w = self.f32(self.weights[ids]).astype(np.float64)
+        z = w @ self.f32(self.hidden[r]).astype(np.float64)
+        z[1:][ids[1:] == ids[0]] = -np.inf
+        lse = self._lse(z)
+        return w, np.exp(z - lse), lse - z[0]
+
     def expected(self):
         """What `answer` of a peer must be near to: the first row's result, or the mean loss."""
         s = self.spec
         if s.draws:
             return np.array([s.sizes[0]], np.float64) if s.unique else self._shares()
+        if self.sampled and s.kernel.endswith("_fwd"):
+            return np.array([sum(self._sampled_row(r)[2] for r in range(s.sizes[0])) / s.sizes[0]])
+        if self.sampled:
+            w, p, _ = self._sampled_row(0)
+            p[0] -= 1
+            return p @ w / s.sizes[0]
         if s.kernel in ("topk", "linear_topk"):
             z = self._row_scores(0)
             return -np.sort(-z)[: s.k]

@@ -696,8 +696,8 @@ VMX_API vmx_status vmx_sampler_log_q(const vmx_context *ctx, vmx_workspace *ws, 
 
 /* flags of vmx_sampled_options */
 #define VMX_SAMPLED_KEEP_HITS 1u /* candidates that are a target of their row stay (else they are left out of every loss) */
-#define VMX_SAMPLED_JOINT 2u     /* SAMPLED_SOFTMAX: all targets of a row stand in one denominator, as in the exact loss;
-                                    else each has its own: itself and the negatives */
+#define VMX_SAMPLED_JOINT 2u     /* SAMPLED_SOFTMAX: all targets of a row stand in one denominator, as in the exact loss (a class
+                                    that repeats among them once); else each has its own: itself and the negatives */
 
 typedef struct vmx_sampled_options {
   size_t struct_size;
@@ -707,10 +707,11 @@ typedef struct vmx_sampled_options {
   uint32_t flags;         /* VMX_SAMPLED_*; neutral 0 */
   int32_t reduction;      /* VMX_REDUCE_*; neutral NONE */
   int32_t reserved;
-  double temperature;     /* divides the scores; default 1; finite, > 0. Not for CCL */
+  double temperature;     /* divides the scores; default 1; finite, > 0. CCL takes none: 1 */
   double margin;          /* CCL: default 0.4, in [-1, 1] */
   double negative_weight; /* CCL: default 1, >= 0 */
-  size_t memory_limit;    /* bytes of scratch; neutral 0: 128 MiB */
+  size_t memory_limit;    /* bytes of scratch a call may use; neutral 0: 128 MiB, or what it needs at the least. VMX_ERR_VALUE
+                             if a given one is too little (the message tells how much is needed) */
 } vmx_sampled_options;
 #define VMX_SAMPLED_OPTIONS_INIT \
   {sizeof(vmx_sampled_options), VMX_LOSS_SAMPLED_SOFTMAX, 0, 0, 0, VMX_REDUCE_NONE, 0, 1.0, 0.4, 1.0, 0}
@@ -744,8 +745,9 @@ VMX_API vmx_status vmx_sparse_rows_init(vmx_sparse_rows *rows, size_t size) VMX_
 typedef struct vmx_sampled_grads {
   size_t struct_size;
   vmx_matrix hidden;       /* [rows, dim], f32 or hidden's dtype; overwritten; data NULL: not wanted */
-  vmx_sparse_rows *sparse; /* gradient of the table as a list of rows; NULL: not wanted. VMX_ERR_SHAPE, before any write, if it has
-                              not room for all distinct classes (the message tells how many; min(classes, all ids) is enough) */
+  vmx_sparse_rows *sparse; /* gradient of the table as a list of rows; NULL: not wanted. All distinct classes among targets and
+                              candidates are in it, hits and zeros too; VMX_ERR_SHAPE, before any write, if it has not room for
+                              them (the message tells how many; min(classes, all ids) is enough) */
   vmx_matrix table;        /* [classes, dim] f32, added to; data NULL: not wanted */
   vmx_vector bias;         /* [classes] f32, added to; data NULL: not wanted */
 } vmx_sampled_grads;
@@ -768,7 +770,7 @@ VMX_API vmx_status vmx_sampled_out_init(vmx_sampled_out *out, size_t size) VMX_N
 /** A loss over each row's targets t (weights w_t) and its negatives j, forward, and backward if grads is given.
  *  With z = (hidden . table + bias)/T, or (cosine + bias)/T, the negatives j = 1..m of the row without its hits:
  *      SAMPLED_SOFTMAX  o = corrected z;  sum_t w_t (log(e^o_t + sum_j e^o_j) - o_t), or with JOINT
- *                       sum_t w_t (log(sum_t e^o_t + sum_j e^o_j) - o_t)
+ *                       sum_t w_t (log(sum_s e^o_s + sum_j e^o_j) - o_t), s over the targets' classes
  *      NCE              D = z - log(expected count);  sum_t w_t (softplus(-D_t) + sum_j softplus(D_j))
  *      NEG              the same with D = z
  *      BPR              sum_t w_t (1/m') sum_j softplus(z_j - z_t), m' the negatives left
@@ -777,13 +779,18 @@ VMX_API vmx_status vmx_sampled_out_init(vmx_sampled_out *out, size_t size) VMX_N
  *  bias       [classes] f32, or NULL.
  *  targets    as in vmx_cross_entropy (no ignore_index): a row without targets has loss 0 and gradient 0.
  *  Edge       a row of hidden or table that is 0 has cosine 0 and no gradient. NaN or +inf in a row's scores: loss and
- *             gradients NaN, flags NAN, INF. No negatives left: the softmax has loss 0 (its JOINT form that of the targets), NCE
+ *             gradients NaN, flags NAN, INF. A score of -inf is a mask: of a negative it is none (though it counts in m'), of a target
+ *             loss +inf. No negatives left (flag EMPTY): the softmax has loss 0 (its JOINT form that of the targets), NCE
  *             and NEG their target's part, BPR 0, CCL its target's part.
- *  Bits       per-row candidates: the same on every ISA and for every thread count. Shared ones: scores by oneDNN, as
- *             vmx_linear promises. The table's gradient sums over rows in rising order.
- *  Status     VMX_ERR_LABEL for an id outside the table, VMX_ERR_VALUE for a missing log_q, or one that is NaN, +inf or -inf.
+ *  Error      losses and gradients by scores: relative 16u of the sum of absolute terms, u = 2^-24, among which are those of the
+ *             scores themselves. Sums for the table's gradient of per-row candidates go to f64 every 64 terms.
+ *  Bits       per-row candidates: the same on every ISA and for every thread count and memory limit. Shared ones: products by
+ *             oneDNN, as vmx_linear promises. The table's gradient sums over rows in rising order. One row is always "per row".
+ *  Status     VMX_ERR_LABEL for an id outside the table, VMX_ERR_VALUE for a missing log_q, or one that is NaN, +inf or -inf (of
+ *             an empty slot it is not looked at). VMX_ERR_UNSUPPORTED for shared candidates in a build without oneDNN.
  *  Cost       shared: O(rows m dim), three products; the candidates' rows are gathered once. Per row: one read of each
- *             candidate's row from memory, and a sort of the ids for the table's gradient. Nothing depends on classes.
+ *             candidate's row from memory, and a sort of the ids for the table's gradient, for which 24 bytes of scratch are
+ *             needed for each id. Cosines read each class's row once more. Nothing depends on classes.
  *  Source     Bengio & Senecal 2008, Jean et al. 2015 (IS), Ma & Collins 2018 (RANKING), Yi et al. 2019; Gutmann & Hyvarinen
  *             2010; Mikolov et al. 2013; Rendle et al. 2009; Mao et al. 2021. Since 0.2. */
 VMX_API vmx_status vmx_sampled_loss(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *hidden,
@@ -797,7 +804,9 @@ VMX_API vmx_status vmx_sampled_loss(const vmx_context *ctx, vmx_workspace *ws, c
  *  log_q      [rows] f32 log probability of each key to be in a batch (vmx_sampler_log_q of IN_BATCH), taken off all scores,
  *             the row's own included; NULL: none.
  *  grad_queries, grad_keys  [rows, dim] f32 or the inputs' dtype, overwritten; NULL or data NULL: not wanted.
- *  options    score, temperature, reduction; loss and correction are not looked at.
+ *  options    score, temperature, reduction, memory_limit; loss, correction and the VMX_SAMPLED_* flags are not looked at.
+ *  Edge, Error, Bits  as vmx_sampled_loss with shared candidates; every row has weight 1. VMX_ERR_UNSUPPORTED in a build without
+ *             oneDNN. Cost: three products.
  *  Source     van den Oord et al. 2018; Yi et al. 2019. Since 0.2. */
 VMX_API vmx_status vmx_in_batch_softmax(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *queries,
                                         const vmx_matrix *keys, const vmx_ids *identity, const vmx_vector *log_q,
@@ -870,7 +879,7 @@ VMX_API vmx_status vmx_linear_topk_workspace_size(const vmx_context *ctx, const 
 VMX_API vmx_status vmx_sampler_draw_workspace_size(const vmx_context *ctx, const vmx_sampler *sampler,
                                                    const vmx_matrix *hidden, const vmx_matrix *ids,
                                                    const vmx_draw_options *options, size_t *size) VMX_NOEXCEPT;
-/** targets: the number of targets of all rows together. */
+/** targets: the number of targets of all rows together, however they are spread over the rows. */
 VMX_API vmx_status vmx_sampled_loss_workspace_size(const vmx_context *ctx, const vmx_matrix *hidden,
                                                    const vmx_matrix *table, int64_t targets,
                                                    const vmx_candidates *candidates,

@@ -69,8 +69,10 @@ reference::SampledProblem make_sampled_problem(const SampledSizes& s, const Samp
     std::vector<reference::Candidate> list;
     for (int64_t j = 0; j < s.candidates; ++j) {
       int64_t id = random.below(s.classes);
-      const auto& own = p.targets[static_cast<size_t>(form.shared ? random.below(s.rows) : r)];
-      if (form.planted_hits && random.one_in(6) && !own.empty()) id = own[static_cast<size_t>(random.below(static_cast<int64_t>(own.size())))].id;
+      if (s.rows > 0 && form.planted_hits && random.one_in(6)) {
+        const auto& own = p.targets[static_cast<size_t>(form.shared ? random.below(s.rows) : r)];
+        if (!own.empty()) id = own[static_cast<size_t>(random.below(static_cast<int64_t>(own.size())))].id;
+      }
       if (j > 0 && random.one_in(9)) id = list.front().id;
       if (form.empty_slots && random.one_in(5)) id = -1;
       // What an empty slot says is not looked at.
@@ -83,8 +85,9 @@ reference::SampledProblem make_sampled_problem(const SampledSizes& s, const Samp
 }
 
 SampledArguments::SampledArguments(const reference::SampledProblem& p, const SampledForm& form)
-    : hidden(form.dtype, static_cast<int64_t>(p.hidden.size()), p.hidden.empty() ? 0 : static_cast<int64_t>(p.hidden[0].size()), form.hidden),
-      table(form.dtype, static_cast<int64_t>(p.table.size()), p.table.empty() ? hidden.cols() : static_cast<int64_t>(p.table[0].size()), form.table),
+    : hidden(form.dtype, static_cast<int64_t>(p.hidden.size()),
+        p.table.empty() ? 0 : static_cast<int64_t>(p.table[0].size()), form.hidden),
+      table(form.dtype, static_cast<int64_t>(p.table.size()), hidden.cols(), form.table),
       options(p.options),
       grad_scale(p.grad_scale) {
   fill(hidden, p.hidden);
@@ -209,17 +212,20 @@ double SampledAnswers::listed_bias(int64_t id) const {
 
 void check_sampled(const std::string& what, const reference::SampledProblem& p, const SampledAnswers& got, double before) {
   const reference::SampledAnswer want = reference::sampled_loss(p);
-  ErrorReport loss(what + " loss", kU), hidden(what + " d hidden", kU), table(what + " d table", kU), bias(what + " d bias", kU);
+  ErrorReport loss(what + " loss", kU), hidden(what + " d hidden", kU), table(what + " d table", kU),
+      bias(what + " d bias", kU);
   constexpr Real kBound = 16 * kU, kTiny = 0x1p-126L;
   Real total_terms = 0;
   for (size_t r = 0; r < p.hidden.size(); ++r) {
     const auto row = static_cast<int64_t>(r);
-    loss.check(got.loss.get(row), want.loss[r], kBound * want.loss_terms[r] + kTiny, want.loss_terms[r], VMX_F32, "loss", row, 0);
+    loss.check(got.loss.get(row), want.loss[r], kBound * want.loss_terms[r] + kTiny, want.loss_terms[r],
+        VMX_F32, "loss", row, 0);
     EXPECT_EQ(got.flags[r], want.flags[r]) << what << " row " << r;
     total_terms += want.loss_terms[r];
     for (size_t k = 0; k < p.hidden[r].size(); ++k) {
       hidden.check(got.grad_hidden.get(row, static_cast<int64_t>(k)), want.hidden[r][k],
-                   kBound * want.hidden_terms[r][k] + half_ulp(want.hidden[r][k], got.grad_hidden.dtype()) + kTiny, want.hidden_terms[r][k],
+                   kBound * want.hidden_terms[r][k] + half_ulp(want.hidden[r][k], got.grad_hidden.dtype())
+                       + kTiny, want.hidden_terms[r][k],
                    got.grad_hidden.dtype(), "d hidden", row, static_cast<int64_t>(k));
     }
   }
@@ -236,7 +242,8 @@ void check_sampled(const std::string& what, const reference::SampledProblem& p, 
       if (c.id >= 0) classes.insert(c.id);
     }
   }
-  EXPECT_EQ(std::vector<int64_t>(got.ids.begin(), got.ids.begin() + got.sparse.count), std::vector<int64_t>(classes.begin(), classes.end())) << what;
+  EXPECT_EQ(std::vector<int64_t>(got.ids.begin(), got.ids.begin() + got.sparse.count),
+      std::vector<int64_t>(classes.begin(), classes.end())) << what;
   for (size_t c = 0; c < p.table.size(); ++c) {
     const auto id = static_cast<int64_t>(c);
     const Real dense = half_ulp(std::fabs(before) + std::fabs(want.bias[c]), VMX_F32);
@@ -247,7 +254,8 @@ void check_sampled(const std::string& what, const reference::SampledProblem& p, 
       const auto col = static_cast<int64_t>(k);
       const Real value = want.table[c][k], terms = want.table_terms[c][k];
       table.check(got.listed(id, col), value, kBound * terms + kTiny, terms, VMX_F32, "listed d table", id, col);
-      table.check(got.grad_table.get(id, col), before + value, kBound * terms + half_ulp(std::fabs(before) + std::fabs(value), VMX_F32) + kTiny, terms,
+      table.check(got.grad_table.get(id, col), before + value,
+          kBound * terms + half_ulp(std::fabs(before) + std::fabs(value), VMX_F32) + kTiny, terms,
                   VMX_F32, "d table", id, col);
     }
   }

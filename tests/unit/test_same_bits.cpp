@@ -807,6 +807,114 @@ Outputs run_sparse_update(const Way& s, const Batch& b, const Rows& which, const
   return outputs;
 }
 
+// ------------------------------------------------------------------------------------------ sampled losses
+
+struct SampledVariant {
+  int32_t loss = VMX_LOSS_SAMPLED_SOFTMAX, correction = VMX_CORRECT_NONE, score = VMX_SCORE_DOT;
+  uint32_t flags = 0;
+  double temperature = 1;
+};
+
+constexpr int64_t kClasses = 24;
+
+// One row of zeros, some of tiny vectors.
+const Matrix& class_table(int32_t dtype, int64_t dim) {
+  static std::map<std::pair<int32_t, int64_t>, std::unique_ptr<Matrix>> made;
+  std::unique_ptr<Matrix>& table = made[{dtype, dim}];
+  if (table) return *table;
+  table = std::make_unique<Matrix>(dtype, kClasses, dim);
+  for (int64_t c = 0; c < kClasses; ++c) {
+    Random random(static_cast<uint64_t>(c + 1000 * dim));
+    for (int64_t k = 0; k < dim; ++k) {
+      table->set(c, k, c == 7 ? 0.0L : static_cast<long double>(random.bell() * (c % 5 == 0 ? 0x1p-30 : 0.125)));
+    }
+  }
+  return *table;
+}
+
+// The scores of a batch are rows of hidden here; each has candidates of its own.
+Outputs run_sampled(const Way& s, const Batch& b, const Rows& which, const SampledVariant& v) {
+  constexpr int64_t kCandidates = 13;
+  const int64_t n = count(which), dim = b.cols();
+  const Matrix hidden = placed(*b.x, which, s.in);
+  Rows all_classes(kClasses);
+  std::iota(all_classes.begin(), all_classes.end(), 0);
+  const Matrix table = placed(class_table(b.dtype, dim), all_classes, s.in);
+  Matrix ids(VMX_I32, n, kCandidates, s.in), log_q(VMX_F32, n, kCandidates, s.in);
+  std::vector<double> bias_values;
+  for (int64_t c = 0; c < kClasses; ++c) bias_values.push_back(Random(static_cast<uint64_t>(c)).bell());
+  std::vector<int64_t> labels, starts = {0};
+  std::vector<double> weights, target_q;
+  for (int64_t i = 0; i < n; ++i) {
+    Random random(static_cast<uint64_t>(which[static_cast<size_t>(i)] + 77 * dim));
+    for (int64_t t = random.below(3); t >= 0; --t) {
+      labels.push_back(random.below(kClasses));
+      weights.push_back(static_cast<double>(random.below(5)) / 2);
+      target_q.push_back(-3 + random.bell());
+    }
+    starts.push_back(static_cast<int64_t>(labels.size()));
+    for (int64_t j = 0; j < kCandidates; ++j) {
+      const auto id = static_cast<int32_t>(random.one_in(8) ? -1 : random.below(kClasses));
+      std::memcpy(ids.at(i, j), &id, sizeof id);
+      log_q.set(i, j, static_cast<long double>(-4 + random.bell()));
+    }
+  }
+  const Ids label_ids(VMX_I32, labels, 1, s.stride), indptr(VMX_I64, starts, 1, s.stride);
+  const Vector weight(VMX_F32, weights, s.stride), q(VMX_F32, target_q, s.stride), bias(VMX_F32, bias_values, s.stride);
+  vmx_csr targets{};
+  targets.ids = label_ids.view();
+  targets.indptr = indptr.view();
+  targets.weights = weight.view();
+  vmx_candidates candidates = VMX_CANDIDATES_INIT;
+  candidates.ids = ids.view();
+  candidates.log_q = log_q.view();
+  candidates.target_log_q = q.view();
+  vmx_sampled_options options = VMX_SAMPLED_OPTIONS_INIT;
+  options.loss = v.loss;
+  options.correction = v.correction;
+  options.score = v.score;
+  options.flags = v.flags;
+  options.temperature = v.temperature;
+  options.reduction = VMX_REDUCE_SUM;
+  const Vector loss(VMX_F32, n, s.stride, s.offset);
+  const Matrix grad_hidden(VMX_F32, n, dim, s.out), list(VMX_F32, kClasses, dim, s.out);
+  std::vector<uint32_t> flags(which.size(), 99);
+  std::vector<int64_t> list_ids(kClasses);
+  std::vector<float> list_bias(kClasses);
+  double totals[2] = {-7, -7};
+  vmx_sampled_out out = VMX_SAMPLED_OUT_INIT;
+  out.loss = loss.view();
+  out.row_flags = flags.data();
+  out.total = &totals[0];
+  out.total_weight = &totals[1];
+  vmx_sparse_rows sparse = VMX_SPARSE_ROWS_INIT;
+  sparse.ids = list_ids.data();
+  sparse.rows = list.view();
+  sparse.bias = list_bias.data();
+  vmx_sampled_grads grads = VMX_SAMPLED_GRADS_INIT;
+  grads.hidden = grad_hidden.view();
+  grads.sparse = &sparse;
+  run_call(s, [&] {
+    return vmx_sampled_loss(s.ctx, s.ws, hidden, table, bias, &targets, &candidates, &out, &grads, &options);
+  });
+  Outputs outputs(n);
+  outputs.add(loss);
+  outputs.add(flags);
+  outputs.add(grad_hidden);
+  const auto add = [&](const void* data, size_t size) {
+    outputs.whole.insert(outputs.whole.end(), static_cast<const unsigned char*>(data),
+                         static_cast<const unsigned char*>(data) + size);
+  };
+  add(totals, sizeof totals);
+  for (int64_t i = 0; i < sparse.count; ++i) {
+    add(&list_ids[static_cast<size_t>(i)], sizeof list_ids[0]);
+    add(&list_bias[static_cast<size_t>(i)], sizeof list_bias[0]);
+    const Bytes row = list.row_bytes(i);
+    add(row.data(), row.size());
+  }
+  return outputs;
+}
+
 // --------------------------------------------------------------------------------------------------- cases
 
 struct Case {
@@ -1080,11 +1188,29 @@ void add_draw_cases(std::vector<Case>* cases) {
   }
 }
 
+void add_sampled_cases(int32_t dtype, std::vector<Case>* cases) {
+  const std::string type = name_of(dtype);
+  const std::pair<const char*, SampledVariant> losses[] = {
+      {"none", {}},
+      {"importance", {.correction = VMX_CORRECT_IS, .temperature = 0.5}},
+      {"ranking_cosine", {.correction = VMX_CORRECT_RANKING, .score = VMX_SCORE_COSINE, .temperature = 0.07}},
+      {"counts_joint", {.correction = VMX_CORRECT_COUNTS, .flags = VMX_SAMPLED_JOINT | VMX_SAMPLED_KEEP_HITS}},
+      {"nce", {.loss = VMX_LOSS_NCE}},
+      {"neg_cosine", {.loss = VMX_LOSS_NEG, .score = VMX_SCORE_COSINE, .temperature = 0.2}},
+      {"bpr", {.loss = VMX_LOSS_BPR, .temperature = 3}},
+      {"ccl", {.loss = VMX_LOSS_CCL, .score = VMX_SCORE_COSINE}}};
+  for (const auto& [variant, options] : losses) {
+    cases->push_back({"sampled_loss." + type + "." + variant, dtype, Shape::usual,
+                      [v = options](const Way& s, const Batch& b, const Rows& which) { return run_sampled(s, b, which, v); }});
+  }
+}
+
 const std::vector<Case>& all_cases() {
   static const std::vector<Case> cases = [] {
     std::vector<Case> list;
     for (const int32_t dtype : kFloatTypes) add_cases_of(dtype, &list);
     add_draw_cases(&list);
+    for (const int32_t dtype : {VMX_F32, VMX_BF16}) add_sampled_cases(dtype, &list);
     return list;
   }();
   return cases;

@@ -29,6 +29,40 @@ def _tensor(d, array):
     return t if d.spec.dtype == "f32" else t.view(torch.bfloat16)
 
 
+def _add_sampled(d, h, w, add):
+    """Sampled softmax: rows of the table gathered, one product, cross_entropy; gradients of the table as a sparse tensor, as they
+    come and with its repeats summed."""
+    labels, ids = torch.from_numpy(d.labels).long(), torch.from_numpy(d.ids).long()
+    zero = torch.zeros(h.shape[0], dtype=torch.long)
+    hits = ids == labels.unsqueeze(1)
+    shared = ids.shape[0] == 1
+
+    def loss(hidden, table):
+        def gather(which):
+            return F.embedding(which, table, sparse=True)
+
+        target = (hidden * gather(labels)).sum(1, keepdim=True)
+        if shared:
+            scores = hidden @ gather(ids[0]).t()
+        else:
+            scores = torch.bmm(gather(ids), hidden.unsqueeze(2)).squeeze(2)
+        return F.cross_entropy(torch.cat([target, scores.masked_fill(hits, float("-inf"))], 1), zero)
+
+    what = "torch gather + " + ("mm" if shared else "bmm") + " + cross_entropy"
+    if d.spec.kernel.endswith("_fwd"):
+        add(what, lambda: loss(h, w), lambda y: y.reshape(1))
+        return
+    hidden, table = h.detach().requires_grad_(True), w.detach().requires_grad_(True)
+
+    def step(coalesce):
+        hidden.grad = table.grad = None
+        loss(hidden, table).backward()
+        return table.grad.coalesce() if coalesce else table.grad
+
+    add(what + ", sparse", lambda: step(False), lambda _: hidden.grad[0], grad=True)
+    add(what + ", sparse, coalesced", lambda: step(True), lambda _: hidden.grad[0], grad=True)
+
+
 def peers(d):
     s = d.spec
     out = []
@@ -86,7 +120,9 @@ def peers(d):
         return out
 
     h, w = _tensor(d, d.hidden), _tensor(d, d.weights)
-    if s.kernel == "linear_logsumexp":
+    if d.sampled:
+        _add_sampled(d, h, w, add)
+    elif s.kernel == "linear_logsumexp":
         add("torch linear + logsumexp", lambda: torch.logsumexp(F.linear(h, w), 1), lambda y: y[:1])
     elif s.kernel == "linear_topk":
         scores = torch.empty(h.shape[0], w.shape[0], dtype=h.dtype)

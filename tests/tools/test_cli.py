@@ -276,6 +276,7 @@ class SampledLosses(Base):
             (["--loss", "bpr", "--negatives", "some"], "--negatives: some"),
             (["--loss", "sampled_softmax", "--correction", "full"], "--correction: full"),
             (["--loss", "ccl", "--margin", "2"], "--margin: 2"),
+            (["--loss", "infonce", "--joint", "--separate"], "--separate"),
             (["--loss", "ccl", "--negative-weight", "-1"], "--negative-weight: -1"),
             (["--loss", "bpr", "--sampler", "unigram", "--power", "nan"], "--power: nan"),
         ]:

@@ -41,6 +41,7 @@ Command add_train_command(CLI::App& app) {
   struct Parsed {
     RunOptions run;
     std::string score = "cosine", optimizer = "adam", schedule, positives;
+    bool joint = false, separate = false;
   };
   const auto parsed = std::make_shared<Parsed>();
   RunOptions& o = parsed->run;
@@ -72,8 +73,8 @@ Command add_train_command(CLI::App& app) {
                  "of the scores of sampled_softmax and infonce for what the sampler prefers: none, ranking (target and "
                  "negatives less log q), is (negatives less log(m q)), counts (both less the log of the expected count)")
       ->check(CLI::IsMember(correction_names()));
-  app.add_flag("--joint,!--separate", s.joint,
-               "all positives of a user in one denominator, as in the exact loss (so if not given), or each in its own");
+  auto* const joint = app.add_flag("--joint", parsed->joint, "all positives of a user in one denominator, as in the exact loss (so if not given)");
+  app.add_flag("--separate", parsed->separate, "each positive of a user in its own denominator")->excludes(joint);
   app.add_flag("--keep-hits", s.keep_hits, "negatives that are positives of the user stay");
   app.add_flag("--unique", s.unique, "negatives are drawn without replacement");
   app.add_flag("--per-row", s.per_row, "each user has negatives of its own (midx, quadratic and exact always give these)");
@@ -134,6 +135,7 @@ Command add_train_command(CLI::App& app) {
     run.score_given = score->count() > 0;
     run.dim_given = dim->count() > 0;
     run.rate_given = rate->count() > 0;
+    if (parsed->joint || parsed->separate) run.sampled.joint = parsed->joint;
     run.train.schedule = parsed->schedule == "linear"   ? Schedule::linear
                          : parsed->schedule == "cosine" ? Schedule::cosine
                                                         : Schedule::constant;

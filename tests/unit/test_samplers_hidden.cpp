@@ -87,7 +87,7 @@ TEST(SamplersOfHidden, DrawWhatTheyTell) {
       const auto q = all_q(sampler, classes, &h.view());
       EXPECT_NEAR(std::accumulate(q.begin(), q.end(), 0.0), 1.0, 1e-5);
       std::vector<int64_t> counts(q.size());
-      const int64_t m = VMX_TEST_SANITIZED ? 1 << 14 : 1 << 18, steps = VMX_TEST_SANITIZED ? 1 : 16;
+      const int64_t m = VMX_TEST_SANITIZED ? 1 << 14 : 1 << 18, steps = VMX_TEST_SANITIZED ? 1 : 8;
       const uint32_t flags = kind == VMX_SAMPLER_EXACT ? VMX_DRAW_REPLACE : 0u;
       for (int64_t step = 0; step < steps; ++step) {
         const Drawn drawn = draw(sampler, &h.view(), 1, m, {.flags = flags, .seed = 6, .step = step});

@@ -1106,8 +1106,8 @@ Matrix embeddings_for(const Batch& b, int64_t classes, int64_t dim, uint64_t see
 
 // Rows of scores serve as hidden, a few columns of them.
 Outputs run_draw(const Way& s, const Batch& b, const Rows& which, const DrawVariant& v) {
-  const int64_t n = count(which), classes = 1 + 7 * b.cols() % 1000, dim = std::min<int64_t>(b.cols(), 40);
-  const int64_t m = (v.flags & VMX_DRAW_UNIQUE) || v.kind == VMX_SAMPLER_EXACT ? classes : 100;
+  const int64_t n = count(which), classes = 1 + 7 * b.cols() % 500, dim = std::min<int64_t>(b.cols(), 40);
+  const int64_t m = (v.flags & VMX_DRAW_UNIQUE) || v.kind == VMX_SAMPLER_EXACT ? std::min<int64_t>(classes, 250) : 100;
   const bool conditional = v.kind >= VMX_SAMPLER_MIDX;
   const Matrix x = placed(*b.x, which, s.in), w = embeddings_for(b, classes, dim, 1, s.in);
   const vmx_matrix hidden = columns(x, 0, dim);

@@ -92,7 +92,7 @@ TEST(Samplers, DrawWhatTheyTell) {
       for (const double value : q) sum += value;
       EXPECT_NEAR(sum, 1.0, 2e-7);
       std::vector<int64_t> counts(static_cast<size_t>(classes));
-      const int64_t total = VMX_TEST_SANITIZED ? 1 << 18 : classes > 1000 ? 64'000'000 : 8'000'000;
+      const int64_t total = VMX_TEST_SANITIZED ? 1 << 18 : classes > 1000 ? 48'000'000 : 8'000'000;
       const int64_t m = VMX_TEST_SANITIZED ? 1 << 17 : 1'000'000;
       for (int64_t step = 0; step < total / m; ++step) {
         const Drawn drawn = draw(sampler, nullptr, 1, m, {.seed = 42, .step = step});

@@ -43,7 +43,7 @@ struct Problem {
 // The views of a problem. Keeps what they point to.
 class Call {
  public:
-  explicit Call(const Problem& problem) : problem_(problem), temperature_(static_cast<float>(problem.options.temperature)) {
+  explicit Call(const Problem& problem) : temperature_(static_cast<float>(problem.options.temperature)) {
     std::vector<int64_t> ids, starts = {0};
     std::vector<double> weights;
     for (const auto& list : problem.targets) {
@@ -79,7 +79,6 @@ class Call {
   vmx_cross_entropy_options options = VMX_CROSS_ENTROPY_OPTIONS_INIT;
 
  private:
-  const Problem& problem_;
   float temperature_;
   Ids ids_, starts_;
   std::unique_ptr<Vector> weights_;
@@ -151,7 +150,7 @@ void check_against_oracle(const Problem& p, const std::string& name, Reports& re
   const Real u = unit_of(p.dtype);
   const int32_t wide = wide_type(p.dtype);
   std::vector<vmx::reference::CrossEntropy> expected;
-  vmx::reference::Sum total, total_z, weight, bound_of_total, bound_of_total_z;
+  vmx::reference::Sum total, total_z, weight;
   for (size_t r = 0; r < p.rows.size(); ++r) {
     expected.push_back(vmx::reference::cross_entropy(p.rows[r], p.targets[r], p.options));
     total.add(expected[r].loss + expected[r].z_loss);

@@ -561,6 +561,21 @@ TEST_P(CrossEntropyOfType, BackwardWithGivenLse) {
   }
 }
 
+// The gradient of value_at(rows) against central differences.
+template <class ValueAt>
+void expect_slopes(const std::vector<std::vector<double>>& rows, const Matrix& grad, double bound, const ValueAt& value_at) {
+  constexpr double h = 0x1p-17;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    for (size_t c = 0; c < rows[r].size(); ++c) {
+      auto up = rows, down = rows;
+      up[r][c] += h;
+      down[r][c] -= h;
+      const double slope = (value_at(up) - value_at(down)) / (2 * h);
+      EXPECT_NEAR(grad.get(static_cast<int64_t>(r), static_cast<int64_t>(c)), slope, bound) << r << ", " << c;
+    }
+  }
+}
+
 TEST(CrossEntropy, FiniteDifferences) {
   constexpr int64_t cols = 24;
   for (const bool csr : {false, true}) {
@@ -597,16 +612,7 @@ TEST(CrossEntropy, FiniteDifferences) {
           const vmx_cross_entropy_out out = got.views(1);
           const Matrix x(VMX_F64, p.rows);
           ASSERT_EQ(vmx_cross_entropy(ctx, nullptr, x, &call.targets, &out, &call.options), VMX_OK) << last_error();
-          for (size_t r = 0; r < p.rows.size(); ++r) {
-            for (size_t c = 0; c < p.rows[r].size(); ++c) {
-              constexpr double h = 0x1p-17;
-              auto up = p.rows, down = p.rows;
-              up[r][c] += h;
-              down[r][c] -= h;
-              const double slope = (total_at(up) - total_at(down)) / (2 * h);
-              EXPECT_NEAR(got.grad.get(static_cast<int64_t>(r), static_cast<int64_t>(c)), slope, 2e-8) << r << ", " << c;
-            }
-          }
+          expect_slopes(p.rows, got.grad, 2e-8, total_at);
         }
       }
     }
@@ -653,16 +659,7 @@ TEST(CrossEntropy, FiniteDifferencesOfBackward) {
         ASSERT_EQ(vmx_cross_entropy_backward(ctx, nullptr, x, &call.targets, nullptr, grad_loss, grad, &call.options),
                   VMX_OK)
             << last_error();
-        for (size_t r = 0; r < p.rows.size(); ++r) {
-          for (size_t c = 0; c < p.rows[r].size(); ++c) {
-            constexpr double h = 0x1p-17;
-            auto up = p.rows, down = p.rows;
-            up[r][c] += h;
-            down[r][c] -= h;
-            const double slope = (value_at(up) - value_at(down)) / (2 * h);
-            EXPECT_NEAR(grad.get(static_cast<int64_t>(r), static_cast<int64_t>(c)), slope, 6e-8) << r << ", " << c;
-          }
-        }
+        expect_slopes(p.rows, grad, 6e-8, value_at);
       }
     }
   }

@@ -116,14 +116,17 @@ Prepared prepare(const Setting& setting, const Shape& shape, Pass pass) {
 }  // namespace
 
 void add_cross_entropy(std::vector<Case>& cases) {
-  for (const auto& [pass, kernel] : {std::pair(Pass::forward, "cross_entropy_fwd"),
-                                     std::pair(Pass::backward, "cross_entropy_fwd_bwd"),
-                                     std::pair(Pass::backward_in_place, "cross_entropy_fwd_bwd_in_place")}) {
+  struct Kind {
+    Pass pass;
+    const char* kernel;
+  };
+  for (const Kind kind : {Kind{Pass::forward, "cross_entropy_fwd"}, Kind{Pass::backward, "cross_entropy_fwd_bwd"},
+                          Kind{Pass::backward_in_place, "cross_entropy_fwd_bwd_in_place"}}) {
     for (const int32_t dtype : {VMX_F32, VMX_BF16}) {
       for (const auto& [rows, cols] : {std::pair<int64_t, int64_t>(64, 32000), {4096, 32000}, {256, 128256}}) {
         const Shape shape{rows, cols, dtype, rows == 256 || (rows == 64 && dtype == VMX_F32)};
-        cases.push_back({kernel, shape.text(), dtype_name(dtype), shape.quick, 4,
-                         [shape, pass = pass](const Setting& setting) { return prepare(setting, shape, pass); }});
+        cases.push_back({kind.kernel, shape.text(), dtype_name(dtype), shape.quick, 4,
+                         [shape, kind](const Setting& setting) { return prepare(setting, shape, kind.pass); }});
       }
     }
   }

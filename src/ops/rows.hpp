@@ -96,10 +96,10 @@ struct RowPlan {
   template <class Taker>
   void take(Taker& taker) {
     sums = taker.template take<RowSum>(split ? static_cast<size_t>(segments()) : 0);
-    kept = taker.template take<float>(keeps ? static_cast<size_t>(worker_kept() * (split ? 1 : workers)) : 0);
+    if (keeps) kept = taker.template take<float>(static_cast<size_t>(worker_kept() * (split ? 1 : workers)));
   }
   RowSum* sums = nullptr;
-  float* kept = nullptr;
+  float* kept = nullptr;  // NULL unless terms are kept
 };
 size_t row_plan_bytes(RowPlan plan);
 
@@ -167,7 +167,7 @@ void for_each_row(const vmx_context& ctx, const RowPlan& plan, Begin&& begin, Fo
   };
   Items tasks(plan.tasks);
   parallel_for(ctx, plan.workers, [&](int64_t worker) {
-    float* const kept = plan.keeps ? plan.kept + worker * plan.worker_kept() : nullptr;
+    float* const kept = plan.kept ? plan.kept + worker * plan.worker_kept() : nullptr;
     if (!plan.defers) {
       for (int64_t task; tasks.take(&task);) {
         const int64_t last = std::min(plan.rows, (task + 1) * plan.task_rows);

@@ -12,6 +12,8 @@ std::vector<Case> all_cases() {
   add_linear_logsumexp(cases);
   add_linear_cross_entropy(cases);
   add_linear_topk(cases);
+  add_sparse_update(cases);
+  add_samplers(cases);
   return cases;
 }
 

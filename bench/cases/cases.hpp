@@ -15,6 +15,8 @@ void add_topk(std::vector<Case>& cases);
 void add_linear_logsumexp(std::vector<Case>& cases);
 void add_linear_cross_entropy(std::vector<Case>& cases);
 void add_linear_topk(std::vector<Case>& cases);
+void add_sparse_update(std::vector<Case>& cases);
+void add_samplers(std::vector<Case>& cases);
 
 std::vector<Case> all_cases();
 

@@ -13,28 +13,52 @@ import data
 class Spec:
     kernel: str  # without "_in_place"
     dtype: str
-    sizes: tuple  # rows, cols; or rows, dim, classes
+    sizes: tuple  # rows, cols; or rows, dim, classes; or draws, classes
     k: int = 0
     sorted: bool = True
     order: str = "random"
+    unique: bool = False
+
+
+    @property
+    def draws(self):
+        return self.kernel.startswith("draw_")
+
+
+GROUPS = 8  # of classes, by which draws are judged
+
+
+def group_shares(spec, ids):
+    """How often each group of classes was drawn; of unique draws how many there are."""
+    if spec.unique:
+        return np.array([np.unique(np.asarray(ids)).size], np.float64)
+    return np.bincount(_groups(spec, np.asarray(ids)), minlength=GROUPS) / len(ids)
+
+
+def _groups(spec, ids):
+    classes = spec.sizes[1]
+    share = ids / classes if spec.kernel == "draw_uniform" else np.log1p(ids) / np.log1p(classes)
+    return np.minimum((share * GROUPS).astype(np.int64), GROUPS - 1)
 
 
 def parse(row):
     """The Spec of a row, None for one that no library here can join."""
     words = row["shape"].split("/")
     sizes = tuple(int(word) for word in words[0].split("x"))
-    k, is_sorted, order = 0, True, "random"
+    k, is_sorted, order, unique = 0, True, "random", False
     for word in words[1:]:
         if word.startswith("k:"):
             k = int(word[2:])
         elif word == "unsorted":
             is_sorted = False
+        elif word == "unique":
+            unique = True
         elif word in ("ascending", "equal", "organ_pipe"):
             order = word
     kernel = row["kernel"]
     if kernel.endswith("_in_place"):
         kernel = kernel[: -len("_in_place")]
-    return Spec(kernel, row["dtype"], sizes, k, is_sorted, order)
+    return Spec(kernel, row["dtype"], sizes, k, is_sorted, order, unique)
 
 
 class Data:
@@ -45,6 +69,11 @@ class Data:
     def __init__(self, spec):
         self.spec = spec
         self.linear = spec.kernel.startswith("linear_")
+        self.labels = None
+        if spec.draws:
+            classes = spec.sizes[1]
+            self.weights = (1 / np.arange(1, classes + 1, dtype=np.float64)).astype(np.float32)
+            return
         if self.linear:
             rows, dim, classes = spec.sizes
             self.hidden = self._matrix(rows, dim, data.HIDDEN, 1.0)
@@ -92,6 +121,8 @@ class Data:
     def expected(self):
         """What `answer` of a peer must be near to: the first row's result, or the mean loss."""
         s = self.spec
+        if s.draws:
+            return np.array([s.sizes[0]], np.float64) if s.unique else self._shares()
         if s.kernel in ("topk", "linear_topk"):
             z = self._row_scores(0)
             return -np.sort(-z)[: s.k]
@@ -109,6 +140,13 @@ class Data:
         p[self.labels[0]] -= 1
         p /= s.sizes[0]
         return p @ self.f32(self.weights).astype(np.float64) if self.linear else p
+
+    def _shares(self):
+        s = self.spec
+        k = np.arange(s.sizes[1])
+        q = {"draw_uniform": np.ones(k.size), "draw_log_uniform": np.log1p(1 / (k + 1.0))}.get(s.kernel, self.weights)
+        sums = np.bincount(_groups(s, k), weights=q, minlength=GROUPS)
+        return sums / sums.sum()
 
     def _mean_loss(self):
         rows = self.spec.sizes[0]
@@ -130,6 +168,9 @@ def wrong(spec, got, expected):
         return f"shape {got.shape} instead of {expected.shape}"
     if spec.kernel in ("topk", "linear_topk") and not spec.sorted:
         got = -np.sort(-got)
+    if spec.draws:
+        off = np.abs(got - expected) > (0 if spec.unique else 6 * np.sqrt(expected / spec.sizes[0]) + 1e-6)
+        return f"shares {got} instead of {expected}" if off.any() else ""
     coarse = spec.dtype == "bf16"
     allowed = (2e-2 if coarse else 1e-3) * np.abs(expected) + (2e-2 if coarse else 1e-4) * np.abs(expected).max()
     error = np.abs(got - expected)

@@ -550,6 +550,295 @@ VMX_API vmx_status vmx_linear_topk(const vmx_context *ctx, vmx_workspace *ws, co
 /** "2.6.3", or "" in a build without oneDNN. */
 VMX_API const char *vmx_onednn_version(void) VMX_NOEXCEPT;
 
+/* ---------------------------------------------------------------- samplers -------------------------------------- */
+
+/** Draws negative classes and tells their exact proposal probabilities q. A draw is a function of (seed, step, row, place)
+ *  alone: Philox4x32-10 (Salmon et al. 2011), key = seed, counter = (number of the word block, purpose << 24 | row bits 0..23,
+ *  step bits 0..31, step bits 32..55 << 8 | row bits 24..31), the row being 0 for shared draws. Place i (a repeat that is drawn
+ *  again has a place of its own) has words 2i and 2i + 1 of purpose VMX_PURPOSE_NEGATIVES. */
+typedef struct vmx_sampler vmx_sampler;
+
+/* Purpose numbers of the Philox counter are never reused. Samplers have 4 to 9: draws; draws whose words exact uniformity
+ * rejects; noise of class c, upper and lower 32 bits (word c % 4 of block c / 4); numbers of repeats; k-means (step, row 0). */
+#define VMX_PURPOSE_NEGATIVES 4
+
+/* kinds of sampler */
+#define VMX_SAMPLER_UNIFORM 1     /* q = 1/V */
+#define VMX_SAMPLER_LOG_UNIFORM 2 /* q_k = log((k+2)/(k+1)) / log(V+1): classes sorted by falling frequency */
+#define VMX_SAMPLER_WEIGHTS 3     /* q = w^power / sum w^power by an alias table: unigram counts with power 0.75, or any weights */
+#define VMX_SAMPLER_IN_BATCH 4    /* the batch's own positives: draws nothing, estimates q from what vmx_sampler_observe saw */
+#define VMX_SAMPLER_MIDX 5        /* softmax of quantised scores, by an inverted multi-index over the embeddings; needs hidden */
+#define VMX_SAMPLER_QUADRATIC 6   /* q proportional to alpha (h.w/T)^2 + 1, by a tree of Gram matrices; needs hidden */
+#define VMX_SAMPLER_EXACT 7       /* the softmax itself, by Gumbel top-k over all scores; needs hidden */
+
+typedef struct vmx_sampler_options {
+  size_t struct_size;
+  int32_t kind;          /* VMX_SAMPLER_* */
+  int32_t codewords;     /* MIDX: K of each of its two codebooks, at most 1024; 0 (neutral): the largest power of two up to 256
+                            that leaves four classes to each of the K^2 cells */
+  int64_t classes;       /* V, 1 to VMX_MAX_COLS */
+  vmx_vector weights;    /* WEIGHTS: [classes] f32, f64, VMX_I32 or VMX_I64; finite, >= 0, not all 0 */
+  double power;          /* WEIGHTS: default 1; finite, >= 0; a weight of 0 is never drawn, at any power */
+  vmx_matrix embeddings; /* MIDX, QUADRATIC, EXACT: [classes, dim] f32 or bf16. MIDX and QUADRATIC copy what they need; EXACT
+                            keeps the view: it must stay until vmx_sampler_update or _destroy */
+  double temperature;    /* MIDX, QUADRATIC, EXACT: divides the scores; default 1; finite, > 0. EXACT takes it as f32, within
+                            [2^-126, FLT_MAX] */
+  double alpha;          /* QUADRATIC: default 100; finite, >= 0 */
+  double rate;           /* IN_BATCH: how fast the estimate follows, in (0, 1]; default 0.01 */
+  uint64_t seed;         /* MIDX: of its k-means; neutral 0 */
+} vmx_sampler_options;
+#define VMX_SAMPLER_OPTIONS_INIT \
+  {sizeof(vmx_sampler_options), 0, 0, 0, {NULL, 0, 0, 0, 0}, 1.0, {NULL, 0, 0, 0, 0, 0, 0}, 1.0, 100.0, 0.01, 0}
+VMX_API vmx_status vmx_sampler_options_init(vmx_sampler_options *options, size_t size) VMX_NOEXCEPT;
+
+/** Builds a sampler. Immutable but for _update and _observe, which must not run beside another call on it. Fields of
+ *  other kinds must be neutral. ctx may be destroyed before the sampler.
+ *  WEIGHTS    probabilities of the V cells of its table are multiples of 2^-32/V: a class of less than half of that is met without
+ *             replacement alone. log q is kept in f32.
+ *  MIDX       halves of the embeddings (dim/2 columns first) are quantised by k-means on a sample that the seed chooses; a class
+ *             has the score of its two codewords, and q is the softmax of that.
+ *  Data       never fail a call: embeddings that hold NaN or infinities show in the flags of the rows drawn.
+ *  Bits       the same on every ISA and for every thread count, EXACT too.
+ *  Cost       WEIGHTS O(V), 12 bytes a class; MIDX k-means on a sample, then O(V K d), 8 bytes a class and 8 K^2;
+ *             QUADRATIC O(V d^2), a copy of the embeddings in f32 and 2 V d^2 / leaf floats, leaf = 8 d classes; IN_BATCH 16 bytes
+ *             a class; others O(1).
+ *  Source     Walker 1977, Vose 1991 (alias); Yi et al. 2019 (in-batch); Chen et al., arXiv 2109.05773 (MIDX); Blanc &
+ *             Rendle 2018 (quadratic kernel); Kool et al. 2019 (Gumbel top-k). VMX_ERR_VALUE for a negative or non-finite
+ *             weight. Since 0.2. */
+VMX_API vmx_status vmx_sampler_create(const vmx_context *ctx, const vmx_sampler_options *options,
+                                      vmx_sampler **out) VMX_NOEXCEPT;
+/** Takes new embeddings (same shape): MIDX quantises again from the codebooks at hand, QUADRATIC sums its tree again, EXACT
+ *  keeps the new view. With ids (QUADRATIC only; NULL: all) only these classes have changed: O(d^2) each, O(d^2 log V) for each
+ *  leaf of the tree; the result is that of a new sampler up to rounding. VMX_ERR_UNSUPPORTED for kinds without embeddings.
+ *  Since 0.2. */
+VMX_API vmx_status vmx_sampler_update(const vmx_context *ctx, vmx_sampler *sampler, const vmx_matrix *embeddings,
+                                      const vmx_ids *ids) VMX_NOEXCEPT;
+/** IN_BATCH: class ids seen in the batch of that step, in [0, 2^56). Steps do not fall (VMX_ERR_VALUE); a batch may come in parts; a
+ *  repeat within a step counts once. The mean gap B between the steps that hold a class follows B <- (1-a) B + a (step - last), a
+ *  the rate, and q = 1/B estimates its probability to be in a batch: what in-batch softmax takes off the scores. A class seen in
+ *  one step alone has B = that step + 1, one never seen B = the highest step + 2 (1 before anything was seen). Since 0.2. */
+VMX_API vmx_status vmx_sampler_observe(vmx_sampler *sampler, const vmx_ids *ids, int64_t step) VMX_NOEXCEPT;
+/** Bytes held, 0 for NULL. */
+VMX_API size_t vmx_sampler_size(const vmx_sampler *sampler) VMX_NOEXCEPT;
+/** NULL is fine. */
+VMX_API void vmx_sampler_destroy(vmx_sampler *sampler) VMX_NOEXCEPT;
+
+/* flags of vmx_draw_options */
+#define VMX_DRAW_UNIQUE 1u /* without replacement: repeats are drawn again. Allowed and without effect for EXACT, which is
+                              always so unless VMX_DRAW_REPLACE */
+#define VMX_DRAW_COUNTS 2u /* log_q receives log expected counts instead of log q (see vmx_sampler_log_q) */
+#define VMX_DRAW_REPLACE 4u /* EXACT, no other: with replacement */
+
+typedef struct vmx_draw_options {
+  size_t struct_size;
+  uint32_t flags, reserved;
+  uint64_t seed; /* neutral 0 */
+  int64_t step;  /* neutral 0; a training step or any number in [0, 2^56): another step gives independent draws */
+} vmx_draw_options;
+#define VMX_DRAW_OPTIONS_INIT {sizeof(vmx_draw_options), 0, 0, 0, 0}
+VMX_API vmx_status vmx_draw_options_init(vmx_draw_options *options, size_t size) VMX_NOEXCEPT;
+
+/** Draws m classes for all rows together, or for each row.
+ *  hidden     [rows, dim] f32 or bf16 for MIDX, QUADRATIC and EXACT: one list for each row. NULL for the others.
+ *  ids        [1, m] or [rows, m], VMX_I32 or VMX_I64, base 0. Order: as drawn.
+ *  log_q      as ids, f32; data NULL or view NULL: not wanted. Exact log q of each (of the first draw, if UNIQUE), or
+ *             log expected counts with VMX_DRAW_COUNTS.
+ *  tries      [rows of ids] or NULL: draws made, repeats included (m with replacement; the classes found for EXACT; 0 for a row
+ *             whose flags forbid to draw).
+ *  row_flags  [rows of ids] or NULL: NAN, INF of hidden's scores (ids are then -1, log_q NaN); EMPTY if no class has a score
+ *             above -inf (ids -1, log_q -inf); UNDERFULL if UNIQUE and fewer than m classes have q > 0: the rest has id -1 and
+ *             log_q -inf.
+ *  UNIQUE     after V draws with repeats the classes still missing are found by a race, which has the same law: the largest
+ *             log q - log E, E exponential, among the others. tries then goes on by what repeats would have cost, drawn from its
+ *             own law (geometric, by the mass of the classes drawn), up to 2^62.
+ *  Status     VMX_ERR_VALUE for UNIQUE with m > classes, VMX_ERR_SIZE for more than 2^32 rows; VMX_ERR_UNSUPPORTED for IN_BATCH,
+ *             and for COUNTS of EXACT without replacement.
+ *  Cost       O(1) a draw for UNIFORM, LOG_UNIFORM, WEIGHTS; MIDX O(K d + K^2) a row, then O(log K) a draw; QUADRATIC
+ *             O(d^2 log(V/d)) a row and draw, less where many draws share nodes; EXACT one pass over the scores, two with
+ *             replacement. Since 0.2. */
+VMX_API vmx_status vmx_sampler_draw(const vmx_context *ctx, vmx_workspace *ws, const vmx_sampler *sampler,
+                                    const vmx_matrix *hidden, const vmx_matrix *ids, const vmx_matrix *log_q,
+                                    int64_t *tries, uint32_t *row_flags, const vmx_draw_options *options) VMX_NOEXCEPT;
+
+/** log q of given classes, as for the labels of a batch.
+ *  hidden     as in vmx_sampler_draw: row r of it belongs to list r of classes.
+ *  classes    a list per row (weights are not looked at). VMX_ERR_LABEL for an id outside the classes.
+ *  draws      0: log q; tries are not looked at. m > 0: log expected counts: with tries NULL log(m q), with replacement; else
+ *             log(-expm1(tries_r log1p(-q))), TensorFlow's for draws without replacement.
+ *  tries      [rows] (stride 0: one for all) as vmx_sampler_draw gave, or NULL. EXACT without replacement has no such
+ *             formula: VMX_ERR_UNSUPPORTED.
+ *  log_q      [number of ids] f32 or f64; -inf for a class that is never drawn, NaN in rows with NAN or INF.
+ *  Cost       QUADRATIC O(d) a class and O(d^2) a row, EXACT a pass over all scores. Since 0.2. */
+VMX_API vmx_status vmx_sampler_log_q(const vmx_context *ctx, vmx_workspace *ws, const vmx_sampler *sampler,
+                                     const vmx_matrix *hidden, const vmx_csr *classes, int64_t draws,
+                                     const int64_t *tries, int64_t tries_stride,
+                                     const vmx_vector *log_q) VMX_NOEXCEPT;
+
+/* ---------------------------------------------------------------- sampled losses -------------------------------- */
+
+/* losses */
+#define VMX_LOSS_SAMPLED_SOFTMAX 1
+#define VMX_LOSS_NCE 2 /* noise-contrastive estimation: takes log expected counts, as VMX_CORRECT_COUNTS */
+#define VMX_LOSS_NEG 3 /* word2vec's negative sampling */
+#define VMX_LOSS_BPR 4 /* Bayesian personalised ranking: mean over the negatives */
+#define VMX_LOSS_CCL 5 /* cosine contrastive loss */
+
+/* corrections of VMX_LOSS_SAMPLED_SOFTMAX */
+#define VMX_CORRECT_NONE 0
+#define VMX_CORRECT_RANKING 1 /* target z - log q, negatives z - log q */
+#define VMX_CORRECT_IS 2      /* target z, negatives z - log(m q), m the candidates of the row, hits and empty slots included */
+#define VMX_CORRECT_COUNTS 3  /* TensorFlow's: z - log of the expected count for both; log_q holds those */
+
+/* how scores are made */
+#define VMX_SCORE_DOT 0
+#define VMX_SCORE_COSINE 1
+
+/* flags of vmx_sampled_options */
+#define VMX_SAMPLED_KEEP_HITS 1u /* candidates that are a target of their row stay (else they are left out of every loss) */
+#define VMX_SAMPLED_JOINT 2u     /* SAMPLED_SOFTMAX: all targets of a row stand in one denominator, as in the exact loss;
+                                    else each has its own: itself and the negatives */
+
+typedef struct vmx_sampled_options {
+  size_t struct_size;
+  int32_t loss;           /* VMX_LOSS_* */
+  int32_t correction;     /* VMX_CORRECT_*, for SAMPLED_SOFTMAX; neutral NONE */
+  int32_t score;          /* VMX_SCORE_*; neutral DOT */
+  uint32_t flags;         /* VMX_SAMPLED_*; neutral 0 */
+  int32_t reduction;      /* VMX_REDUCE_*; neutral NONE */
+  int32_t reserved;
+  double temperature;     /* divides the scores; default 1; finite, > 0. Not for CCL */
+  double margin;          /* CCL: default 0.4, in [-1, 1] */
+  double negative_weight; /* CCL: default 1, >= 0 */
+  size_t memory_limit;    /* bytes of scratch; neutral 0: 128 MiB */
+} vmx_sampled_options;
+#define VMX_SAMPLED_OPTIONS_INIT \
+  {sizeof(vmx_sampled_options), VMX_LOSS_SAMPLED_SOFTMAX, 0, 0, 0, VMX_REDUCE_NONE, 0, 1.0, 0.4, 1.0, 0}
+VMX_API vmx_status vmx_sampled_options_init(vmx_sampled_options *options, size_t size) VMX_NOEXCEPT;
+
+/** The negatives. */
+typedef struct vmx_candidates {
+  size_t struct_size;
+  vmx_matrix ids;          /* [1, m]: shared by all rows; [rows, m]: a list for each. VMX_I32 or VMX_I64, base 0; -1: an empty
+                              slot. A repeated class counts as often as it stands there */
+  vmx_matrix log_q;        /* as ids, f32: log q, or log expected counts where the loss wants those; data NULL if it wants none */
+  vmx_vector target_log_q; /* the same of each target, f32, in the order of the targets' ids */
+  vmx_ids identity;        /* [classes]: rows of the table with equal numbers are one class when hits are looked for; data
+                              NULL: each row is its own */
+} vmx_candidates;
+#define VMX_CANDIDATES_INIT                                                                  \
+  {sizeof(vmx_candidates), {NULL, 0, 0, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}}
+VMX_API vmx_status vmx_candidates_init(vmx_candidates *candidates, size_t size) VMX_NOEXCEPT;
+
+/** Gradient of a table whose other rows have none. */
+typedef struct vmx_sparse_rows {
+  size_t struct_size;
+  int64_t *ids;    /* [rows.rows], written: the classes, rising, each once */
+  vmx_matrix rows; /* f32 [capacity, dim], written: their gradients */
+  float *bias;     /* [rows.rows] or NULL */
+  int64_t count;   /* written: how many */
+} vmx_sparse_rows;
+#define VMX_SPARSE_ROWS_INIT {sizeof(vmx_sparse_rows), NULL, {NULL, 0, 0, 0, 0, 0, 0}, NULL, 0}
+VMX_API vmx_status vmx_sparse_rows_init(vmx_sparse_rows *rows, size_t size) VMX_NOEXCEPT;
+
+typedef struct vmx_sampled_grads {
+  size_t struct_size;
+  vmx_matrix hidden;       /* [rows, dim], f32 or hidden's dtype; overwritten; data NULL: not wanted */
+  vmx_sparse_rows *sparse; /* gradient of the table as a list of rows; NULL: not wanted. VMX_ERR_SHAPE, before any write, if it has
+                              not room for all distinct classes (the message tells how many; min(classes, all ids) is enough) */
+  vmx_matrix table;        /* [classes, dim] f32, added to; data NULL: not wanted */
+  vmx_vector bias;         /* [classes] f32, added to; data NULL: not wanted */
+} vmx_sampled_grads;
+#define VMX_SAMPLED_GRADS_INIT \
+  {sizeof(vmx_sampled_grads), {NULL, 0, 0, 0, 0, 0, 0}, NULL, {NULL, 0, 0, 0, 0, 0, 0}, {NULL, 0, 0, 0, 0}}
+VMX_API vmx_status vmx_sampled_grads_init(vmx_sampled_grads *grads, size_t size) VMX_NOEXCEPT;
+
+/** Where the answers go; every field may be empty. */
+typedef struct vmx_sampled_out {
+  size_t struct_size;
+  vmx_vector loss;      /* [rows] f32 */
+  double *total;        /* sum or mean of the losses by the reduction (NONE: the sum) */
+  double *total_weight; /* sum of the targets' weights: what MEAN divides by */
+  uint32_t *row_flags;  /* [rows] VMX_ROW_* */
+  double grad_scale;    /* default 1: gradients are of total times this */
+} vmx_sampled_out;
+#define VMX_SAMPLED_OUT_INIT {sizeof(vmx_sampled_out), {NULL, 0, 0, 0, 0}, NULL, NULL, NULL, 1.0}
+VMX_API vmx_status vmx_sampled_out_init(vmx_sampled_out *out, size_t size) VMX_NOEXCEPT;
+
+/** A loss over each row's targets t (weights w_t) and its negatives j, forward, and backward if grads is given.
+ *  With z = (hidden . table + bias)/T, or (cosine + bias)/T, the negatives j = 1..m of the row without its hits:
+ *      SAMPLED_SOFTMAX  o = corrected z;  sum_t w_t (log(e^o_t + sum_j e^o_j) - o_t), or with JOINT
+ *                       sum_t w_t (log(sum_t e^o_t + sum_j e^o_j) - o_t)
+ *      NCE              D = z - log(expected count);  sum_t w_t (softplus(-D_t) + sum_j softplus(D_j))
+ *      NEG              the same with D = z
+ *      BPR              sum_t w_t (1/m') sum_j softplus(z_j - z_t), m' the negatives left
+ *      CCL              sum_t w_t (1 - z_t + (negative_weight/m') sum_j max(0, z_j - margin))
+ *  hidden     [rows, dim], table [classes, dim]: f32, or bf16 both; products and sums in f32, row totals in f64.
+ *  bias       [classes] f32, or NULL.
+ *  targets    as in vmx_cross_entropy (no ignore_index): a row without targets has loss 0 and gradient 0.
+ *  Edge       a row of hidden or table that is 0 has cosine 0 and no gradient. NaN or +inf in a row's scores: loss and
+ *             gradients NaN, flags NAN, INF. No negatives left: the softmax has loss 0 (its JOINT form that of the targets), NCE
+ *             and NEG their target's part, BPR 0, CCL its target's part.
+ *  Bits       per-row candidates: the same on every ISA and for every thread count. Shared ones: scores by oneDNN, as
+ *             vmx_linear promises. The table's gradient sums over rows in rising order.
+ *  Status     VMX_ERR_LABEL for an id outside the table, VMX_ERR_VALUE for a missing log_q, or one that is NaN, +inf or -inf.
+ *  Cost       shared: O(rows m dim), three products; the candidates' rows are gathered once. Per row: one read of each
+ *             candidate's row from memory, and a sort of the ids for the table's gradient. Nothing depends on classes.
+ *  Source     Bengio & Senecal 2008, Jean et al. 2015 (IS), Ma & Collins 2018 (RANKING), Yi et al. 2019; Gutmann & Hyvarinen
+ *             2010; Mikolov et al. 2013; Rendle et al. 2009; Mao et al. 2021. Since 0.2. */
+VMX_API vmx_status vmx_sampled_loss(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *hidden,
+                                    const vmx_matrix *table, const vmx_vector *bias, const vmx_csr *targets,
+                                    const vmx_candidates *candidates, const vmx_sampled_out *out,
+                                    const vmx_sampled_grads *grads, const vmx_sampled_options *options) VMX_NOEXCEPT;
+
+/** In-batch softmax (InfoNCE): row i of queries belongs to row i of keys, and the other keys are its negatives.
+ *  queries, keys [rows, dim] f32, or bf16 both.
+ *  identity   [rows] which class each key is: other keys of row i's own class are left out; NULL: all differ.
+ *  log_q      [rows] f32 log probability of each key to be in a batch (vmx_sampler_log_q of IN_BATCH), taken off all scores,
+ *             the row's own included; NULL: none.
+ *  grad_queries, grad_keys  [rows, dim] f32 or the inputs' dtype, overwritten; NULL or data NULL: not wanted.
+ *  options    score, temperature, reduction; loss and correction are not looked at.
+ *  Source     van den Oord et al. 2018; Yi et al. 2019. Since 0.2. */
+VMX_API vmx_status vmx_in_batch_softmax(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *queries,
+                                        const vmx_matrix *keys, const vmx_ids *identity, const vmx_vector *log_q,
+                                        const vmx_sampled_out *out, const vmx_matrix *grad_queries,
+                                        const vmx_matrix *grad_keys, const vmx_sampled_options *options) VMX_NOEXCEPT;
+
+/* optimizers of vmx_sparse_update */
+#define VMX_SGD 1     /* w -= lr g */
+#define VMX_ADAGRAD 2 /* v += g^2; w -= lr g / (sqrt(v) + eps) */
+#define VMX_ADAM 3    /* lazy Adam: m <- beta1 m + (1 - beta1) g, v <- beta2 v + (1 - beta2) g^2 of the rows touched;
+                         w -= lr/(1 - beta1^step) m / (sqrt(v/(1 - beta2^step)) + eps) */
+
+typedef struct vmx_update_options {
+  size_t struct_size;
+  int32_t optimizer, reserved;
+  int64_t step;        /* ADAM: from 1; the same for all rows, however often each was touched */
+  double lr;           /* default 0.001; finite, >= 0 */
+  double beta1, beta2; /* ADAM: defaults 0.9, 0.999; in [0, 1) */
+  double eps;          /* default 1e-8 (inside no root); finite, >= 2^-126; not of SGD */
+  double weight_decay; /* decoupled: first w -= lr*weight_decay*w; neutral 0; finite, >= 0 */
+} vmx_update_options;
+#define VMX_UPDATE_OPTIONS_INIT {sizeof(vmx_update_options), VMX_SGD, 0, 1, 0.001, 0.9, 0.999, 1e-8, 0}
+VMX_API vmx_status vmx_update_options_init(vmx_update_options *options, size_t size) VMX_NOEXCEPT;
+
+/** One step of an optimizer on the rows of table that grad names; other rows and their moments stay as they are.
+ *  grad       the first grad->count rows of grad->rows (any strides) and of grad->ids, which must rise. Its bias is not looked
+ *             at: a bias is a table [classes, 1] of its own.
+ *  table      [classes, dim] f32 or bf16 (rounded to nearest even), updated in place.
+ *  mean       ADAM: m [classes, dim] f32; else NULL. square: ADAGRAD, ADAM: v [classes, dim] f32; else NULL. Both begin as 0.
+ *  Edge       NaN and infinities go by IEEE arithmetic into the elements they belong to, and into no others. An empty list:
+ *             nothing is done.
+ *  Error      u = 2^-24. m and v: 3 u of the sum of their terms' magnitudes. The step: 6 u of that by the m and v stored; w: 2 u
+ *             of its old and u of its new value besides (bf16: rounded once more). Results below 2^-126 are +0.
+ *  Bits       the same on every ISA and for every thread count.
+ *  Cost       O(count*dim): one read and write of the rows named, fetched ahead. No allocation.
+ *  Status     VMX_ERR_LABEL for an id outside the table, VMX_ERR_VALUE for ids that do not rise, or a moment that the optimizer
+ *             has not; else as usual.
+ *  Source     Duchi et al. 2011; Kingma & Ba 2015; Loshchilov & Hutter 2019 for the decay. Since 0.2. */
+VMX_API vmx_status vmx_sparse_update(const vmx_context *ctx, const vmx_sparse_rows *grad, const vmx_matrix *table,
+                                     const vmx_matrix *mean, const vmx_matrix *square,
+                                     const vmx_update_options *options) VMX_NOEXCEPT;
+
 /* ---------------------------------------------------------------- workspace sizes ------------------------------- */
 
 /** Bytes that a call with these sizes may take from its workspace; reserve them and it allocates nothing. The views' data
@@ -577,6 +866,15 @@ VMX_API vmx_status vmx_linear_cross_entropy_workspace_size(const vmx_context *ct
 VMX_API vmx_status vmx_linear_topk_workspace_size(const vmx_context *ctx, const vmx_matrix *hidden,
                                                   const vmx_linear *linear, int64_t k,
                                                   const vmx_topk_options *options, size_t *size) VMX_NOEXCEPT;
+VMX_API vmx_status vmx_sampler_draw_workspace_size(const vmx_context *ctx, const vmx_sampler *sampler,
+                                                   const vmx_matrix *hidden, const vmx_matrix *ids,
+                                                   const vmx_draw_options *options, size_t *size) VMX_NOEXCEPT;
+/** targets: the number of targets of all rows together. */
+VMX_API vmx_status vmx_sampled_loss_workspace_size(const vmx_context *ctx, const vmx_matrix *hidden,
+                                                   const vmx_matrix *table, int64_t targets,
+                                                   const vmx_candidates *candidates,
+                                                   const vmx_sampled_grads *grads,
+                                                   const vmx_sampled_options *options, size_t *size) VMX_NOEXCEPT;
 
 #ifdef __cplusplus
 }

@@ -33,6 +33,14 @@ VMX_PUBLISHED(vmx_cross_entropy_out, VMX_CROSS_ENTROPY_OUT_INIT);
 VMX_PUBLISHED(vmx_topk_options, VMX_TOPK_OPTIONS_INIT);
 VMX_PUBLISHED(vmx_linear, VMX_LINEAR_INIT);
 VMX_PUBLISHED(vmx_linear_grads, VMX_LINEAR_GRADS_INIT);
+VMX_PUBLISHED(vmx_sparse_rows, VMX_SPARSE_ROWS_INIT);
+VMX_PUBLISHED(vmx_update_options, VMX_UPDATE_OPTIONS_INIT);
+VMX_PUBLISHED(vmx_sampler_options, VMX_SAMPLER_OPTIONS_INIT);
+VMX_PUBLISHED(vmx_draw_options, VMX_DRAW_OPTIONS_INIT);
+VMX_PUBLISHED(vmx_sampled_options, VMX_SAMPLED_OPTIONS_INIT);
+VMX_PUBLISHED(vmx_candidates, VMX_CANDIDATES_INIT);
+VMX_PUBLISHED(vmx_sampled_grads, VMX_SAMPLED_GRADS_INIT);
+VMX_PUBLISHED(vmx_sampled_out, VMX_SAMPLED_OUT_INIT);
 #undef VMX_PUBLISHED
 
 // The parts that need not be compiled per struct. known: our sizeof.

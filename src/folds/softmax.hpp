@@ -11,10 +11,6 @@
 namespace vmx {
 namespace {
 
-// Which of two NaNs an operation hands on, and the sign of a new one, differ between instructions and compilers. What is
-// written is one and the same.
-inline D one_nan(D a) { return select_at_least(a, D(-__builtin_inf()), a, D(__builtin_nan(""))); }
-
 // Stores one register of T from f(index of the first lane) in f64 lanes. All of it is read before the store: x may be y.
 template <class T, class Function>
 inline void store_wide(T* y, Function&& f) {

@@ -24,6 +24,11 @@ inline F flush(F a) {
 }
 inline D flush(D a) { return a; }
 
+// Which of two NaNs an operation hands on, and the sign of a new one, differ between instructions and compilers. What is
+// written is one and the same.
+inline F one_nan(F a) { return select_at_least(a, F(-__builtin_inff()), a, F(__builtin_nanf(""))); }
+inline D one_nan(D a) { return select_at_least(a, D(-__builtin_inf()), a, D(__builtin_nan(""))); }
+
 // What apply() does to one register, done to several side by side.
 template <class Function>
 struct EachRegister {

@@ -50,6 +50,10 @@ vmx_status TargetList::check(int64_t rows, int64_t cols) const {
     for (int64_t i = begin(row); i < end(row); ++i) {
       if (ignored(i)) continue;
       const int64_t raw = read_id(csr_.ids, i), base = csr_.ids.base;
+      if ((raw < base || raw - base >= cols) && !ignores_) {
+        return fail(VMX_ERR_LABEL, "targets.ids[%lld] (row %lld) is %lld, outside [%lld, %lld)", number(i), number(row),
+                    number(raw), number(base), number(cols + base));
+      }
       if (raw < base || raw - base >= cols) {
         return fail(VMX_ERR_LABEL, "targets.ids[%lld] (row %lld) is %lld, outside [%lld, %lld) and not ignore_index %lld",
                     number(i), number(row), number(raw), number(base), number(cols + base), number(ignore_));

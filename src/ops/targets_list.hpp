@@ -9,7 +9,9 @@ namespace vmx {
 class TargetList {
  public:
   TargetList(const vmx_csr& csr, int64_t ignore_index, const vmx_vector& class_weight)
-      : csr_(csr), ignore_(ignore_index), class_weight_(class_weight) {}
+      : csr_(csr), ignores_(true), ignore_(ignore_index), class_weight_(class_weight) {}
+  /// Every target counts, classes have no weights.
+  explicit TargetList(const vmx_csr& csr) : csr_(csr), ignores_(false), ignore_(0), class_weight_{} {}
 
   bool is_list() const { return csr_.indptr.data != nullptr; }
   int64_t entries() const { return csr_.ids.n; }
@@ -19,7 +21,7 @@ class TargetList {
   int64_t end(int64_t row) const {
     return csr_.indptr.data ? read_id(csr_.indptr, row + 1) - csr_.indptr.base : row + 1;
   }
-  bool ignored(int64_t i) const { return read_id(csr_.ids, i) == ignore_; }
+  bool ignored(int64_t i) const { return ignores_ && read_id(csr_.ids, i) == ignore_; }
   /// 0-based class of entry i, which is not ignored.
   int64_t id(int64_t i) const { return read_id(csr_.ids, i) - csr_.ids.base; }
   /// The entry's own weight.
@@ -40,6 +42,7 @@ class TargetList {
 
  private:
   vmx_csr csr_;
+  bool ignores_;
   int64_t ignore_;
   vmx_vector class_weight_;
 };

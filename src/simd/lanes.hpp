@@ -5,7 +5,7 @@
 // Each operation has one exact result (IEEE, round to nearest even), so kernels give the same bits for any width:
 //   stream            a non-temporal store of two registers; store has a form for two also
 //   load / store      f32, f64; bf16 and f16 are widened exactly and rounded to nearest even
-//   add sub mul       IEEE;  fma: one rounding, in the scalar target too
+//   add sub mul div   IEEE, sqrt too;  fma: one rounding, in the scalar target too
 //   min_or_b, max_or_b  a < b ? a : b,  a > b ? a : b: b when unordered, and for +-0 (the order of minps and maxps)
 //   lookup4           table[i & 3]
 //   larger_unsigned   of 32-bit integers without a sign
@@ -18,6 +18,10 @@
 //   compress          stores the masked lanes side by side. Writes a whole register: room behind is needed.
 //   compress_index    the same of base + lane number; mask_count: how many those are
 //   ..._wide          as many int32 as D has lanes, compress_ids_wide those of an array
+// For random words (L):
+//   shift_right       zeros come in; multiply_low: of the lower halves, as 32-bit integers without a sign, all 64 bits of it
+//   interleave        a0 b0 a1 b1 ... in two registers
+//   load_ids          as many int32 as D has lanes, as f64
 // Everything is in an anonymous namespace: no copy of it can be kept by the linker for another ISA.
 #pragma once
 

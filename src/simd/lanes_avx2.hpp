@@ -80,6 +80,7 @@ inline void stream_fence() { _mm_sfence(); }
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 inline F fma(F a, F b, F c) { return F(_mm256_fmadd_ps(a, b, c)); }
+inline F sqrt(F a) { return F(_mm256_sqrt_ps(a)); }
 inline F min_or_b(F a, F b) { return F(_mm256_min_ps(a, b)); }
 inline F max_or_b(F a, F b) { return F(_mm256_max_ps(a, b)); }
 inline D min_or_b(D a, D b) { return D(_mm256_min_pd(a, b)); }
@@ -129,6 +130,9 @@ inline F narrow_from(Function&& f) {
 inline D exp2_int(D n) {
   const __m256d magic = _mm256_set1_pd(6755399441055744.0 + 1023);  // 1.5 * 2^52 + bias: low bits hold n + 1023
   return D(_mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(_mm256_add_pd(n, magic)), 52)));
+}
+inline F select_at_least(F a, F b, F yes, F no) {
+  return F(_mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_GE_OQ)));
 }
 inline D select_at_least(D a, D b, D yes, D no) {
   return D(_mm256_blendv_pd(no, yes, _mm256_cmp_pd(a, b, _CMP_GE_OQ)));
@@ -194,6 +198,28 @@ inline D max_across(const D* a) {
   const auto pair = [](__m256d x, __m256d y) { return _mm256_max_pd(_mm256_unpacklo_pd(x, y), _mm256_unpackhi_pd(x, y)); };
   const __m256d x = pair(a[0], a[1]), y = pair(a[2], a[3]);
   return D(_mm256_max_pd(_mm256_permute2f128_pd(x, y, 0x20), _mm256_permute2f128_pd(x, y, 0x31)));
+}
+
+// ---- words
+template <int N>
+inline L shift_left(L a) { return L(_mm256_slli_epi64(a, N)); }
+template <int N>
+inline L shift_right(L a) { return L(_mm256_srli_epi64(a, N)); }
+template <int N>
+inline I shift_right(I a) { return I(_mm256_srli_epi32(a, N)); }
+inline L bit_and(L a, L b) { return L(_mm256_and_si256(a, b)); }
+inline L bit_or(L a, L b) { return L(_mm256_or_si256(a, b)); }
+inline L bit_xor(L a, L b) { return L(_mm256_xor_si256(a, b)); }
+inline L multiply_low(L a, L b) { return L(_mm256_mul_epu32(a, b)); }
+inline L as_long(D a) { return L(_mm256_castpd_si256(a)); }
+inline D as_double(L a) { return D(_mm256_castsi256_pd(a)); }
+inline D load_ids(const int32_t* p) {
+  return D(_mm256_cvtepi32_pd(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+inline void interleave(L a, L b, L* low, L* high) {
+  const __m256i even = _mm256_unpacklo_epi64(a, b), odd = _mm256_unpackhi_epi64(a, b);
+  *low = L(_mm256_permute2x128_si256(even, odd, 0x20));
+  *high = L(_mm256_permute2x128_si256(even, odd, 0x31));
 }
 
 // Row m: the numbers of the lanes in mask m, side by side.

@@ -74,6 +74,7 @@ inline void stream_fence() { _mm_sfence(); }
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 inline F fma(F a, F b, F c) { return F(_mm512_fmadd_ps(a, b, c)); }
+inline F sqrt(F a) { return F(_mm512_sqrt_ps(a)); }
 inline F min_or_b(F a, F b) { return F(_mm512_min_ps(a, b)); }
 inline F max_or_b(F a, F b) { return F(_mm512_max_ps(a, b)); }
 inline D min_or_b(D a, D b) { return D(_mm512_min_pd(a, b)); }
@@ -119,6 +120,9 @@ inline F narrow_from(Function&& f) {
 inline D exp2_int(D n) {
   const __m512d magic = _mm512_set1_pd(6755399441055744.0 + 1023);  // 1.5 * 2^52 + bias: low bits hold n + 1023
   return D(_mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(_mm512_add_pd(n, magic)), 52)));
+}
+inline F select_at_least(F a, F b, F yes, F no) {
+  return F(_mm512_mask_mov_ps(no, _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ), yes));
 }
 inline D select_at_least(D a, D b, D yes, D no) {
   return D(_mm512_mask_mov_pd(no, _mm512_cmp_pd_mask(a, b, _CMP_GE_OQ), yes));
@@ -187,6 +191,28 @@ inline D max_across(const D* a) {
     return _mm512_max_pd(_mm512_shuffle_f64x2(x, y, 0x88), _mm512_shuffle_f64x2(x, y, 0xdd));
   };
   return D(halve(halve(pair(a[0], a[1]), pair(a[2], a[3])), halve(pair(a[4], a[5]), pair(a[6], a[7]))));
+}
+
+// ---- words
+template <int N>
+inline L shift_left(L a) { return L(_mm512_slli_epi64(a, N)); }
+template <int N>
+inline L shift_right(L a) { return L(_mm512_srli_epi64(a, N)); }
+template <int N>
+inline I shift_right(I a) { return I(_mm512_srli_epi32(a, N)); }
+inline L bit_and(L a, L b) { return L(_mm512_and_si512(a, b)); }
+inline L bit_or(L a, L b) { return L(_mm512_or_si512(a, b)); }
+inline L bit_xor(L a, L b) { return L(_mm512_xor_si512(a, b)); }
+inline L multiply_low(L a, L b) { return L(_mm512_mul_epu32(a, b)); }
+inline L as_long(D a) { return L(_mm512_castpd_si512(a)); }
+inline D as_double(L a) { return D(_mm512_castsi512_pd(a)); }
+inline D load_ids(const int32_t* p) {
+  return D(_mm512_cvtepi32_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+}
+inline void interleave(L a, L b, L* low, L* high) {
+  const __m512i first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), second = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+  *low = L(_mm512_permutex2var_epi64(a, first, b));
+  *high = L(_mm512_permutex2var_epi64(a, second, b));
 }
 
 // To a register first: a compress to memory is microcode on Zen 4.

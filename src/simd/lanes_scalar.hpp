@@ -6,6 +6,10 @@
 #include <bit>
 #include <cstring>
 
+#if defined(__SSE2__)
+#  include <emmintrin.h>
+#endif
+
 #include "core/dtype.hpp"
 #include "simd/storage.hpp"
 
@@ -41,6 +45,7 @@ constexpr int kW = 4, kWD = 2;
 inline F operator+(F a, F b) { return F(a.v + b.v); }
 inline F operator-(F a, F b) { return F(a.v - b.v); }
 inline F operator*(F a, F b) { return F(a.v * b.v); }
+inline F operator/(F a, F b) { return F(a.v / b.v); }
 inline D operator+(D a, D b) { return D(a.v + b.v); }
 inline D operator-(D a, D b) { return D(a.v - b.v); }
 inline D operator*(D a, D b) { return D(a.v * b.v); }
@@ -107,6 +112,15 @@ inline Float4 to_float(Double2 low, Double2 high) {
 inline F fma(F a, F b, F c) {
   return F(to_float(fma_to_odd(to_double(low_half(a.v)), to_double(low_half(b.v)), to_double(low_half(c.v))),
                     fma_to_odd(to_double(high_half(a.v)), to_double(high_half(b.v)), to_double(high_half(c.v)))));
+}
+
+inline F sqrt(F a) {
+#if defined(__SSE2__)
+  return F(Float4(_mm_sqrt_ps(a.v)));
+#else
+  for (int i = 0; i < kW; ++i) a.v[i] = __builtin_sqrtf(a.v[i]);
+  return a;
+#endif
 }
 
 template <class Vector, class Mask>
@@ -177,6 +191,7 @@ inline D exp2_int(D n) {
   const Unsigned2 bits = load_vector_of<Unsigned2>(&shifted) << 52;
   return D(load_vector_of<Double2>(&bits));
 }
+inline F select_at_least(F a, F b, F yes, F no) { return F(select<Float4, Int4>(a.v >= b.v, yes.v, no.v)); }
 inline D select_at_least(D a, D b, D yes, D no) { return D(select<Double2, Long2>(a.v >= b.v, yes.v, no.v)); }
 // a >= b ? v : 0
 inline D where_at_least(D a, D b, D v) { return select_at_least(a, b, v, D(0.0)); }
@@ -258,6 +273,43 @@ inline Vector largest_lanes(const Vector* a) {
 }
 inline F max_across(const F* a) { return largest_lanes<F, kW>(a); }
 inline D max_across(const D* a) { return largest_lanes<D, kWD>(a); }
+
+// ---- words
+typedef uint64_t UnsignedLong2 __attribute__((vector_size(16)));
+inline UnsignedLong2 unsigned_of(L a) { return load_vector_of<UnsignedLong2>(&a.v); }
+inline L signed_of(UnsignedLong2 a) { return L(load_vector_of<Long2>(&a)); }
+template <int N>
+inline L shift_left(L a) {
+  return signed_of(unsigned_of(a) << N);
+}
+template <int N>
+inline L shift_right(L a) {
+  return signed_of(unsigned_of(a) >> N);
+}
+template <int N>
+inline I shift_right(I a) {
+  typedef uint32_t Unsigned4 __attribute__((vector_size(16)));
+  const Unsigned4 shifted = load_vector_of<Unsigned4>(&a.v) >> N;
+  return I(load_vector_of<Int4>(&shifted));
+}
+inline L bit_and(L a, L b) { return L(a.v & b.v); }
+inline L bit_or(L a, L b) { return L(a.v | b.v); }
+inline L bit_xor(L a, L b) { return L(a.v ^ b.v); }
+inline L multiply_low(L a, L b) {
+#if defined(__SSE2__)
+  return L((Long2)_mm_mul_epu32((__m128i)a.v, (__m128i)b.v));
+#else
+  const UnsignedLong2 low{0xffffffffu, 0xffffffffu};
+  return signed_of((unsigned_of(a) & low) * (unsigned_of(b) & low));
+#endif
+}
+inline L as_long(D a) { return L(load_vector_of<Long2>(&a.v)); }
+inline D as_double(L a) { return D(load_vector_of<Double2>(&a.v)); }
+inline D load_ids(const int32_t* p) { return D(Double2{static_cast<double>(p[0]), static_cast<double>(p[1])}); }
+inline void interleave(L a, L b, L* low, L* high) {
+  *low = L(Long2{a.v[0], b.v[0]});
+  *high = L(Long2{a.v[1], b.v[1]});
+}
 
 inline void compress(float* to, F a, uint32_t mask) {
   for (int i = 0; i < kW; ++i) {

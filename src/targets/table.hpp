@@ -4,9 +4,13 @@
 
 #include "core/block_stats.hpp"
 #include "core/exp_params.hpp"
+#include "core/gathered.hpp"
 #include "core/lse_sum.hpp"
+#include "core/philox.hpp"
 #include "core/row_scale.hpp"
+#include "core/term_sum.hpp"
 #include "core/topk_list.hpp"
+#include "core/update_params.hpp"
 
 #include <vastmax/vastmax.h>
 

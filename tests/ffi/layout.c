@@ -36,5 +36,8 @@ int main(void) {
   FIELDS_5(vmx_topk_options, struct_size, flags, reserved, col_offset, excluded);
   FIELDS_5(vmx_linear, struct_size, weights, packed, bias, memory_limit);
   FIELDS_6(vmx_linear_grads, struct_size, flags, reserved, hidden, weights, bias);
+  FIELDS_11(vmx_sampler_options, struct_size, kind, codewords, classes, weights, power, embeddings, temperature, alpha, rate,
+            seed);
+  FIELDS_5(vmx_draw_options, struct_size, flags, reserved, seed, step);
   return 0;
 }

@@ -66,8 +66,14 @@ Linear = declare("vmx_linear", ("struct_size", size_t), ("weights", Matrix), ("p
 LinearGrads = declare("vmx_linear_grads", ("struct_size", size_t), ("flags", u32), ("reserved", u32),
                       ("hidden", Matrix), ("weights", Matrix), ("bias", Vector))
 
+SamplerOptions = declare("vmx_sampler_options", ("struct_size", size_t), ("kind", i32), ("codewords", i32), ("classes", i64),
+                         ("weights", Vector), ("power", double), ("embeddings", Matrix), ("temperature", double),
+                         ("alpha", double), ("rate", double), ("seed", C.c_uint64))
+DrawOptions = declare("vmx_draw_options", ("struct_size", size_t), ("flags", u32), ("reserved", u32), ("seed", C.c_uint64),
+                      ("step", i64))
+
 OPTIONS = [ContextOptions, SoftmaxOptions, LseOptions, CrossEntropyOptions, CrossEntropyOut, TopkOptions, Linear,
-           LinearGrads]
+           LinearGrads, SamplerOptions, DrawOptions]
 STRUCTS = OPTIONS + [Matrix, Vector, Ids, Csr, LseState, LseShort]
 
 lib = C.CDLL(os.environ["VASTMAX_LIBRARY"])

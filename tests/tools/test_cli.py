@@ -206,6 +206,11 @@ class Training(Base):
         self.assertEqual(report["test"]["epoch"], 4)
         self.assertEqual(report["data"]["validation"], 0)
 
+    def test_the_test_may_stay_unread(self):
+        result = self.train(*SMALL, "--no-test", "--json", self.path("j"))
+        self.assertNotIn("test", load(self.path("j")))
+        self.assertNotIn("test: ", result.stdout)
+
     def test_folder(self):
         self.write("train.txt", "".join(f"{u} {u % 7} {7 + u % 5} {12 + u % 3}\n" for u in range(40)))
         self.write("test.txt", "".join(f"{u} {15 + u % 4}\n" for u in range(0, 40, 2)))
@@ -213,6 +218,102 @@ class Training(Base):
         report = load(self.path("j"))
         self.assertEqual(report["test"]["users"], 20)
         self.assertEqual((report["data"]["users"], report["data"]["items"]), (40, 18))
+
+
+class SampledLosses(Base):
+    LOSSES = ["sampled_softmax", "infonce", "nce", "neg", "bpr", "ccl"]
+    DATA = ["--data", "synthetic:1500,600,4", "--dim", "16", "--batch", "64"]
+
+    def test_each_learns_more_than_popularity(self):
+        for loss in self.LOSSES:
+            with self.subTest(loss):
+                negatives = [] if loss == "infonce" else ["--negatives", "64"]
+                self.train(*self.DATA, "--loss", loss, *negatives, "--epochs", "30", "--eval-every", "5",
+                           "--json", self.path("j"))
+                report = load(self.path("j"))
+                self.assertLess(report["epochs"][-1]["loss"], report["epochs"][0]["loss"])
+                for key in ("recall@20", "ndcg@20"):
+                    self.assertGreater(report["test"][key], 1.2 * report["popularity"]["test"][key], key)
+
+    def test_sampled_softmax_comes_near_the_exact_one(self):
+        found = {}
+        for loss in ("softmax", "sampled_softmax"):
+            self.train(*self.DATA, "--loss", loss, "--epochs", "30", "--eval-every", "3", "--json", self.path("j"))
+            found[loss] = load(self.path("j"))["test"]["ndcg@20"]
+        self.assertGreater(found["sampled_softmax"], 0.9 * found["softmax"])
+
+    def test_same_bytes_for_any_threads(self):
+        cases = [["--loss", "sampled_softmax", "--sampler", sampler, "--negatives", "20"]
+                 for sampler in ("uniform", "log_uniform", "unigram", "midx", "quadratic", "exact")]
+        cases += [["--loss", loss] for loss in self.LOSSES]
+        cases += [["--loss", "sampled_softmax", "--sampler", "in_batch", "--correction", "is", "--joint", "--keep-hits"],
+                  ["--loss", "bpr", "--negatives", "30", "--unique", "--per-row", "--score", "dot"]]
+        for case in cases:
+            with self.subTest(case):
+                seen = set()
+                for threads in ("1", "3"):
+                    self.train(*SMALL[:4], "--batch", "64", "--epochs", "2", *case, "--threads", threads, "--save", self.path("m"))
+                    seen.add(sha256(self.path("m")))
+                self.assertEqual(len(seen), 1)
+
+    def test_settings_are_reported(self):
+        self.train(*SMALL, "--loss", "sampled_softmax", "--sampler", "midx", "--negatives", "33", "--correction", "counts",
+                   "--joint", "--rebuild-every", "7steps", "--json", self.path("j"))
+        report = load(self.path("j"))
+        for key, value in {"loss": "sampled_softmax", "sampler": "midx", "negatives": 33, "correction": "counts", "joint": True,
+                           "per_row": True, "unique": False, "keep_hits": False, "rebuild_every": "7steps"}.items():
+            self.assertEqual(report["settings"][key], value, key)
+        self.assertIn("sampler", report["profile"])
+        self.assertIn("sampled_loss", report["profile"])
+        self.assertNotIn("normalise", report["profile"])
+        self.train(*SMALL, "--loss", "ccl", "--margin", "0.2", "--json", self.path("j"))
+        self.assertEqual(load(self.path("j"))["settings"]["margin"], 0.2)
+
+    def test_wrong_ones_are_named_with_their_value(self):
+        for arguments, message in [
+            (["--loss", "bpr", "--sampler", "gauss"], "--sampler: gauss"),
+            (["--loss", "bpr", "--negatives", "0"], "--negatives: 0"),
+            (["--loss", "bpr", "--negatives", "some"], "--negatives: some"),
+            (["--loss", "sampled_softmax", "--correction", "full"], "--correction: full"),
+            (["--loss", "ccl", "--margin", "2"], "--margin: 2"),
+            (["--loss", "ccl", "--negative-weight", "-1"], "--negative-weight: -1"),
+            (["--loss", "bpr", "--sampler", "unigram", "--power", "nan"], "--power: nan"),
+        ]:
+            with self.subTest(arguments):
+                result = self.train(*SMALL, *arguments, status=2)
+                self.assertIn(message, result.stderr + result.stdout)
+        for arguments, message in [
+            (["--sampler", "uniform"], "--sampler: --loss softmax"),
+            (["--loss", "infonce", "--sampler", "uniform"], "--sampler: uniform"),
+            (["--loss", "infonce", "--negatives", "9"], "--negatives: 9"),
+            (["--loss", "bpr", "--correction", "is"], "--correction: is"),
+            (["--loss", "bpr", "--joint"], "--joint"),
+            (["--loss", "bpr", "--margin", "0.3"], "--margin"),
+            (["--loss", "ccl", "--score", "dot"], "--score is dot"),
+            (["--loss", "bpr", "--unique", "--negatives", "501"], "--negatives: 501"),
+            (["--loss", "bpr", "--rebuild-every", "2"], "--rebuild-every"),
+            (["--loss", "bpr", "--sampler", "midx", "--rebuild-every", "2weeks"], "--rebuild-every: 2weeks"),
+        ]:
+            with self.subTest(arguments):
+                result = self.train(*SMALL, *arguments, status=1)
+                self.assertIn(message, result.stderr)
+                self.assertNotIn("epoch 1", result.stdout)
+
+    def test_save_load_and_interruption(self):
+        loss = ["--loss", "sampled_softmax", "--negatives", "50"]
+        self.train(*SMALL, *loss, "--save", self.path("m"), "--json", self.path("a"))
+        self.train("--data", SMALL[1], "--epochs", "0", "--load", self.path("m"), "--json", self.path("b"))
+        self.assertEqual(load(self.path("a"))["test"]["ndcg@20"], load(self.path("b"))["test"]["ndcg@20"])
+        os.remove(self.path("a"))
+        process = subprocess.Popen([TOOL, "train", *SMALL[:4], *loss, "--epochs", "100000", "--json", self.path("a")],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        deadline = time.time() + 30
+        while time.time() < deadline and not os.path.exists(self.path("a")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130, errors)
+        self.assertEqual(load(self.path("a"))["ended"], "interrupted")
 
 
 class Interruption(Base):

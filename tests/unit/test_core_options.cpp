@@ -66,8 +66,12 @@ TEST(Options, InitFunctionsFillAsTheMacrosDo) {
   check_init<vmx_cross_entropy_options>(vmx_cross_entropy_options_init, VMX_CROSS_ENTROPY_OPTIONS_INIT);
   check_init<vmx_cross_entropy_out>(vmx_cross_entropy_out_init, VMX_CROSS_ENTROPY_OUT_INIT);
   check_init<vmx_topk_options>(vmx_topk_options_init, VMX_TOPK_OPTIONS_INIT);
+  check_init<vmx_sampler_options>(vmx_sampler_options_init, VMX_SAMPLER_OPTIONS_INIT);
+  check_init<vmx_draw_options>(vmx_draw_options_init, VMX_DRAW_OPTIONS_INIT);
   check_init<vmx_linear>(vmx_linear_init, VMX_LINEAR_INIT);
   check_init<vmx_linear_grads>(vmx_linear_grads_init, VMX_LINEAR_GRADS_INIT);
+  check_init<vmx_sparse_rows>(vmx_sparse_rows_init, VMX_SPARSE_ROWS_INIT);
+  check_init<vmx_update_options>(vmx_update_options_init, VMX_UPDATE_OPTIONS_INIT);
   EXPECT_EQ(vmx_softmax_options_init(nullptr, 8), VMX_ERR_NULL);
   EXPECT_EQ(message(), "vmx_softmax_options_init: the struct to fill is NULL");
 }

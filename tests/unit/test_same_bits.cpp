@@ -748,6 +748,65 @@ Outputs run_topk_merge(const Way& s, const Batch& b, const Rows& which, const To
   return outputs_of(got);
 }
 
+// ------------------------------------------------------------------------------------------ sparse updates
+
+// The batch's rows are the gradients, of f32; the table's rows and their moments are made from the row's number.
+struct UpdateRow {
+  Bytes g, w, mean, square;
+};
+const UpdateRow& update_row_of(const Batch& b, int64_t row) {
+  static std::map<std::pair<const Batch*, int64_t>, UpdateRow> made;
+  UpdateRow& bytes = made[{&b, row}];
+  if (!bytes.g.empty()) return bytes;
+  Matrix g(VMX_F32, 1, b.cols()), w(b.dtype, 1, b.cols()), mean(VMX_F32, 1, b.cols()), square(VMX_F32, 1, b.cols());
+  Random random(static_cast<uint64_t>(row) + 1);
+  for (int64_t c = 0; c < b.cols(); ++c) {
+    g.set(0, c, b.x->get(row, c));
+    w.set(0, c, random.one_in(50) ? kInf : random.bell());
+    mean.set(0, c, random.bell() / 8);
+    square.set(0, c, random.one_in(7) ? 0 : random.unit() / 64);
+  }
+  bytes = {g.row_bytes(0), w.row_bytes(0), mean.row_bytes(0), square.row_bytes(0)};
+  return bytes;
+}
+
+Outputs run_sparse_update(const Way& s, const Batch& b, const Rows& which, const vmx_update_options& o) {
+  const int64_t n = count(which);
+  Matrix grad(VMX_F32, n, b.cols(), s.in);
+  Matrix table(b.dtype, 2 * n + 1, b.cols(), s.out), mean(VMX_F32, 2 * n + 1, b.cols(), s.out),
+      square(VMX_F32, 2 * n + 1, b.cols(), s.out);
+  for (Matrix* const m : {&table, &mean, &square}) {
+    const Bytes nothing(static_cast<size_t>(b.cols()) * size_of(m->dtype()));
+    for (int64_t r = 0; r < m->rows(); ++r) m->set_row_bytes(r, nothing);
+  }
+  std::vector<int64_t> ids;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t row = which[static_cast<size_t>(i)], id = 2 * i + 1;
+    ids.push_back(id);
+    const UpdateRow& from = update_row_of(b, row);
+    grad.set_row_bytes(i, from.g);
+    table.set_row_bytes(id, from.w);
+    mean.set_row_bytes(id, from.mean);
+    square.set_row_bytes(id, from.square);
+  }
+  vmx_sparse_rows rows = VMX_SPARSE_ROWS_INIT;
+  rows.ids = ids.data();
+  rows.rows = grad.view();
+  rows.count = n;
+  run_call(s, [&] {
+    return vmx_sparse_update(s.ctx, &rows, table, o.optimizer == VMX_ADAM ? &mean.view() : nullptr,
+                             o.optimizer == VMX_SGD ? nullptr : &square.view(), &o);
+  });
+  Outputs outputs(n);
+  for (int64_t i = 0; i < n; ++i) {
+    for (const Matrix* m : {&table, &mean, &square}) {
+      const Bytes bytes = m->row_bytes(2 * i + 1);
+      outputs.add(i, bytes.data(), bytes.size());
+    }
+  }
+  return outputs;
+}
+
 // --------------------------------------------------------------------------------------------------- cases
 
 struct Case {
@@ -899,12 +958,133 @@ void add_cases_of(int32_t dtype, std::vector<Case>* cases) {
                         return run_topk_merge(s, b, which, v);
                       }});
   }
+
+  if (dtype != VMX_F32 && dtype != VMX_BF16) return;
+  const auto update = [](int32_t optimizer, double decay) {
+    vmx_update_options o = VMX_UPDATE_OPTIONS_INIT;
+    o.optimizer = optimizer;
+    o.step = 7;
+    o.lr = 0.02;
+    o.weight_decay = decay;
+    return o;
+  };
+  const std::pair<const char*, vmx_update_options> updates[] = {
+      {"sgd", update(VMX_SGD, 0)}, {"adagrad", update(VMX_ADAGRAD, 0.1)}, {"adam", update(VMX_ADAM, 0.1)}};
+  for (const auto& [variant, options] : updates) {
+    cases->push_back({"sparse_update." + type + "." + variant, dtype, Shape::usual,
+                      [o = options](const Way& s, const Batch& b, const Rows& which) {
+                        return run_sparse_update(s, b, which, o);
+                      }});
+  }
+}
+
+// ------------------------------------------------------------------------------------------------- samplers
+
+struct DrawVariant {
+  int32_t kind;
+  uint32_t flags = 0;
+  bool i64 = false;
+  bool update = false;
+};
+
+Matrix embeddings_for(const Batch& b, int64_t classes, int64_t dim, uint64_t seed, const Layout& layout) {
+  Matrix w(b.dtype, classes, dim, layout);
+  Random random(seed);
+  for (int64_t c = 0; c < classes; ++c) {
+    for (int64_t k = 0; k < dim; ++k) w.set(c, k, random.bell() / 8);
+  }
+  return w;
+}
+
+// Rows of scores serve as hidden, a few columns of them.
+Outputs run_draw(const Way& s, const Batch& b, const Rows& which, const DrawVariant& v) {
+  const int64_t n = count(which), classes = 1 + 7 * b.cols() % 1000, dim = std::min<int64_t>(b.cols(), 40);
+  const int64_t m = (v.flags & VMX_DRAW_UNIQUE) || v.kind == VMX_SAMPLER_EXACT ? classes : 100;
+  const bool conditional = v.kind >= VMX_SAMPLER_MIDX;
+  const Matrix x = placed(*b.x, which, s.in), w = embeddings_for(b, classes, dim, 1, s.in);
+  const vmx_matrix hidden = columns(x, 0, dim);
+  std::vector<double> weights;
+  Random random(9);
+  for (int64_t c = 0; c < classes; ++c) weights.push_back(c % 9 == 1 ? 0 : random.unit() / static_cast<double>(c + 1));
+  const Vector given(VMX_F64, weights, s.stride, s.offset);
+  vmx_sampler_options options = VMX_SAMPLER_OPTIONS_INIT;
+  options.kind = v.kind;
+  options.classes = classes;
+  if (v.kind == VMX_SAMPLER_WEIGHTS) {
+    options.weights = given.view();
+    options.power = 0.75;
+  }
+  if (conditional) {
+    options.embeddings = w.view();
+    options.temperature = 0.5;
+  }
+  vmx_sampler* sampler = nullptr;
+  run_call(s, [&] { return vmx_sampler_create(s.ctx, &options, &sampler); });
+  const std::unique_ptr<vmx_sampler, void (*)(vmx_sampler*)> owner(sampler, vmx_sampler_destroy);
+  const Matrix other = embeddings_for(b, classes, dim, 2, s.in);
+  if (v.update) {
+    const Ids ids(VMX_I64, {0, classes / 2, classes - 1}, 1, s.stride);
+    run_call(s, [&] {
+      return vmx_sampler_update(s.ctx, sampler, other, v.kind == VMX_SAMPLER_QUADRATIC ? &ids.view() : nullptr);
+    });
+  }
+  const Matrix ids(v.i64 ? VMX_I64 : VMX_I32, n, m, s.out), log_q(VMX_F32, n, m, s.out);
+  std::vector<int64_t> tries(which.size(), 99), labels;
+  std::vector<uint32_t> flags(which.size(), 99);
+  vmx_draw_options draw = VMX_DRAW_OPTIONS_INIT;
+  draw.flags = v.flags;
+  draw.seed = 0x123456789abcdef0;
+  draw.step = 77;
+  run_call(s, [&] {
+    return vmx_sampler_draw(s.ctx, s.ws, sampler, conditional ? &hidden : nullptr, ids, log_q, tries.data(), flags.data(), &draw);
+  });
+  for (int64_t r = 0; r < n; ++r) labels.push_back(random.below(classes));
+  const Ids list(VMX_I32, labels, 1, s.stride);
+  const vmx_csr classes_asked = one_label(list);
+  const Vector asked(VMX_F64, n, s.stride, s.offset);
+  run_call(s, [&] {
+    return vmx_sampler_log_q(s.ctx, s.ws, sampler, conditional ? &hidden : nullptr, &classes_asked, 0, nullptr, 0, asked);
+  });
+  EXPECT_TRUE(ids.surroundings_untouched() && log_q.surroundings_untouched() && asked.surroundings_untouched());
+  Outputs outputs(n);
+  outputs.add(ids);
+  outputs.add(log_q);
+  outputs.add(tries);
+  outputs.add(flags);
+  outputs.add(asked);
+  return outputs;
+}
+
+void add_draw_cases(std::vector<Case>* cases) {
+  const std::pair<const char*, DrawVariant> variants[] = {
+      {"uniform", {VMX_SAMPLER_UNIFORM}},
+      {"uniform_unique", {VMX_SAMPLER_UNIFORM, VMX_DRAW_UNIQUE | VMX_DRAW_COUNTS, true}},
+      {"log_uniform", {VMX_SAMPLER_LOG_UNIFORM, VMX_DRAW_COUNTS}},
+      {"log_uniform_unique", {VMX_SAMPLER_LOG_UNIFORM, VMX_DRAW_UNIQUE}},
+      {"weights", {VMX_SAMPLER_WEIGHTS, 0, true}},
+      {"weights_unique", {VMX_SAMPLER_WEIGHTS, VMX_DRAW_UNIQUE | VMX_DRAW_COUNTS}},
+      {"midx", {VMX_SAMPLER_MIDX}},
+      {"midx_unique", {VMX_SAMPLER_MIDX, VMX_DRAW_UNIQUE | VMX_DRAW_COUNTS, true, true}},
+      {"quadratic", {VMX_SAMPLER_QUADRATIC}},
+      {"quadratic_unique", {VMX_SAMPLER_QUADRATIC, VMX_DRAW_UNIQUE, false, true}},
+      {"exact", {VMX_SAMPLER_EXACT}},
+      {"exact_replace", {VMX_SAMPLER_EXACT, VMX_DRAW_REPLACE | VMX_DRAW_COUNTS, true, true}}};
+  for (const int32_t dtype : {VMX_F32, VMX_BF16}) {
+    for (const auto& [name, variant] : variants) {
+      if (dtype != VMX_F32 && variant.kind < VMX_SAMPLER_MIDX) continue;
+      // A row's draws are those of its place in the call.
+      cases->push_back({std::string("draw.") + name_of(dtype) + "." + name, dtype, Shape::usual,
+                        [v = variant](const Way& s, const Batch& b, const Rows& which) { return run_draw(s, b, which, v); },
+                        false, true});
+    }
+  }
 }
 
 const std::vector<Case>& all_cases() {
   static const std::vector<Case> cases = [] {
     std::vector<Case> list;
     for (const int32_t dtype : kFloatTypes) add_cases_of(dtype, &list);
+    add_draw_cases(&list);
     return list;
   }();
   return cases;

@@ -63,6 +63,29 @@ Command add_train_command(CLI::App& app) {
                  "divides the scores; 0: 0.1 for cosine, 1 for dot, or what the loaded model has")
       ->check(number(0, 1e6));
   app.add_option("--loss", o.train.loss, "what is minimised")->check(CLI::IsMember(loss_names));
+  SampledOptions& s = o.sampled;
+  app.add_option("--sampler", s.sampler, "where negatives come from; without it the loss decides")
+      ->check(CLI::IsMember(sampler_names()));
+  app.add_option("--negatives", s.negatives, "how many, for all users of a step together or, with --per-row, for each")
+      ->check(whole(1, 1 << 20));
+  app.add_option("--correction", s.correction,
+                 "of the scores of sampled_softmax and infonce for what the sampler prefers: none, ranking (target and "
+                 "negatives less log q), is (negatives less log(m q)), counts (both less the log of the expected count)")
+      ->check(CLI::IsMember(correction_names()));
+  app.add_flag("--joint", s.joint, "all positives of a user in one denominator, as in the exact loss; else each has its own");
+  app.add_flag("--keep-hits", s.keep_hits, "negatives that are positives of the user stay");
+  app.add_flag("--unique", s.unique, "negatives are drawn without replacement");
+  app.add_flag("--per-row", s.per_row, "each user has negatives of its own (midx, quadratic and exact always give these)");
+  app.add_option("--power", s.power, "sampler unigram: of the number of users; 0.75 if not given")->check(number(0, 100));
+  app.add_option("--rebuild-every", s.rebuild_every,
+                 "samplers midx and quadratic: epochs (2) or steps (200steps) until they take up the items' new vectors; 1 epoch if "
+                 "not given");
+  app.add_option("--margin", s.margin, "loss ccl: cosine up to which a negative costs nothing; 0.4 if not given")
+      ->check(number(-1, 1));
+  app.add_option("--negative-weight", s.negative_weight, "loss ccl: of the negatives' part; 1 if not given")
+      ->check(number(0, 1e6));
+  app.add_option("--log-z", s.log_z, "loss nce: constant taken off all scores; log of the number of items if not given")
+      ->check(number(-1e6, 1e6));
   app.add_option("--positive-weight", parsed->positives,
                  "weight of each of a user's n positives: one (1), sqrt (1/sqrt(n)), mean (1/n)")
       ->check(CLI::IsMember({"one", "sqrt", "mean"}));
@@ -70,7 +93,10 @@ Command add_train_command(CLI::App& app) {
       ->check(whole(0, 1000000));
   app.add_option("--batch", o.train.batch, "users in a step")->check(whole(1, 1 << 20));
   app.add_option("--optimizer", parsed->optimizer, "adam")->check(CLI::IsMember({"adam"}));
-  app.add_option("--lr", o.train.learning_rate, "learning rate of the items")->check(number(0, 1e3, true));
+  const auto* const rate =
+      app.add_option("--lr", o.train.learning_rate, "learning rate of the items; larger for sampled losses if not given, as these "
+                                                    "touch an item seldom")
+          ->check(number(0, 1e3, true));
   app.add_option("--user-lr", o.train.user_learning_rate,
                  "learning rate of the users; larger, as a user is seen once an epoch, an item in each step")
       ->check(number(0, 1e3, true));
@@ -88,6 +114,7 @@ Command add_train_command(CLI::App& app) {
       ->check(number(0, 0.9));
   app.add_option("--split-seed", o.split_seed, "of the parts held out (for synthetic, also of the data)");
   app.add_flag("--refit", o.refit, "after the choice train again on all of train, for the chosen number of epochs");
+  app.add_flag("--no-test", o.no_test, "leave the test unread");
   app.add_option("--eval-every", o.eval_every, "epochs from one evaluation to the next")->check(whole(1, 1000000));
   app.add_option("--patience", o.patience, "end after so many evaluations without a better one; 0: never")
       ->check(whole(0, 1000000));
@@ -100,11 +127,12 @@ Command add_train_command(CLI::App& app) {
   app.add_option("--json", o.json, "write settings, machine, epochs and test to this file");
   app.add_option("--recommend", o.recommend, "show recommendations for so many users, or for these (names, by comma)");
 
-  return [parsed, score, dim] {
+  return [parsed, score, dim, rate] {
     RunOptions& run = parsed->run;
     run.score = score_named(parsed->score, "--score");
     run.score_given = score->count() > 0;
     run.dim_given = dim->count() > 0;
+    run.rate_given = rate->count() > 0;
     run.train.schedule = parsed->schedule == "linear"   ? Schedule::linear
                          : parsed->schedule == "cosine" ? Schedule::cosine
                                                         : Schedule::constant;

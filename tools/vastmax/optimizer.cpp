@@ -33,4 +33,22 @@ void Adam::step_row(int64_t row, float* __restrict parameters,
   }
 }
 
+SparseAdam::SparseAdam(int64_t rows, int64_t dim, const AdamSettings& settings)
+    : settings_(settings), mean_(rows, dim), square_(rows, dim) {}
+
+void SparseAdam::step(Engine& engine, const vmx_sparse_rows& gradient, Table* table, double learning_rate) {
+  vmx_update_options options = VMX_UPDATE_OPTIONS_INIT;
+  options.optimizer = VMX_ADAM;
+  options.step = ++steps_;
+  options.lr = learning_rate;
+  options.beta1 = settings_.beta1;
+  options.beta2 = settings_.beta2;
+  options.eps = settings_.epsilon;
+  options.weight_decay = settings_.weight_decay;
+  const vmx_matrix parameters = matrix_f32(table->data.data(), table->rows, table->dim);
+  const vmx_matrix mean = matrix_f32(mean_.data.data(), table->rows, table->dim);
+  const vmx_matrix square = matrix_f32(square_.data.data(), table->rows, table->dim);
+  check(vmx_sparse_update(engine.context.get(), &gradient, &parameters, &mean, &square, &options));
+}
+
 }  // namespace tool

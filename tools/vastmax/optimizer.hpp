@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine.hpp"
 #include "table.hpp"
 
 namespace tool {
@@ -33,6 +34,19 @@ class Adam {
   Table mean_, square_;
   std::vector<int32_t> steps_;           // of each row
   std::vector<Correction> corrections_;  // by steps taken; at least one entry ahead of every row
+};
+
+/// Adam by the library, on the rows that a list names. The bias correction counts the steps of the table.
+class SparseAdam {
+ public:
+  SparseAdam(int64_t rows, int64_t dim, const AdamSettings& settings);
+
+  void step(Engine& engine, const vmx_sparse_rows& gradient, Table* table, double learning_rate);
+
+ private:
+  AdamSettings settings_;
+  Table mean_, square_;
+  int64_t steps_ = 0;
 };
 
 }  // namespace tool

@@ -20,6 +20,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr double kSampledLearningRate = 0.03;  // docs/train.md tells why
+
 double default_temperature(Score score) { return score == Score::cosine ? 0.1 : 1.0; }
 
 /// Everything of one run, in the order in which it happens.
@@ -32,6 +34,7 @@ class Run {
  private:
   void read_data();
   void make_model();
+  void decide_loss();
   void train();
   Trainer::Epoch run_epoch(Trainer& trainer, int64_t epoch, int64_t epochs, Progress& progress, const char* what);
   std::optional<Metrics> evaluate(const Evaluation& evaluation, const char* what);
@@ -172,6 +175,17 @@ void Run::make_model() {
   }
 }
 
+/// What the loss needs to know of model and data before its options can be settled.
+void Run::decide_loss() {
+  TrainSettings& train = options_.train;
+  if (!is_sampled(train.loss)) {
+    refuse_sampled_options(train.loss, options_.sampled);
+    return;
+  }
+  train.sampled = decide(train.loss, options_.sampled, model_.score, data_.items);
+  if (!options_.rate_given) train.learning_rate = kSampledLearningRate;
+}
+
 Json Run::settings_json() const {
   const TrainSettings& train = options_.train;
   const char* const schedules[] = {"constant", "linear", "cosine"};
@@ -201,6 +215,25 @@ Json Run::settings_json() const {
               {"topk", options_.ks},
               {"threads", options_.threads}};
   if (!options_.load.empty()) out["load"] = options_.load;
+  if (train.sampled) {
+    const SampledSettings& s = *train.sampled;
+    out["sampler"] = name_of(s.sampler);
+    if (s.negatives > 0) out["negatives"] = s.negatives;
+    out["unique"] = s.unique;
+    out["per_row"] = s.per_row;
+    out["keep_hits"] = s.keep_hits;
+    if (s.sampler == SamplerKind::unigram) out["power"] = s.power;
+    if (needs_rebuilding(s.sampler)) out["rebuild_every"] = text_of(s.rebuild_every);
+    if (s.loss == VMX_LOSS_SAMPLED_SOFTMAX) {
+      out["correction"] = name_of(s.correction);
+      out["joint"] = s.joint;
+    }
+    if (s.loss == VMX_LOSS_NCE) out["log_z"] = s.log_z;
+    if (s.loss == VMX_LOSS_CCL) {
+      out["margin"] = s.margin;
+      out["negative_weight"] = s.negative_weight;
+    }
+  }
   return out;
 }
 
@@ -406,11 +439,12 @@ int Run::operator()() {
   read_data();
   if (!options_.recommend.empty()) choose_shown_users();
   make_model();
+  decide_loss();
   report_["settings"] = settings_json();
   train();
   if (!interrupted() && options_.refit && chosen_epoch_ > 0) train_again_on_all();
   report_["chosen_epoch"] = chosen_epoch_;
-  if (!interrupted()) test();
+  if (!interrupted() && !options_.no_test) test();
   save();
   if (!interrupted()) {
     print_shares();

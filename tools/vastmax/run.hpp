@@ -15,9 +15,11 @@ namespace tool {
 struct RunOptions {
   std::string data;
   TrainSettings train;
+  SampledOptions sampled;
   Score score = Score::cosine;
   int64_t dim = 64;
   bool dim_given = false, score_given = false;  // else a loaded model decides
+  bool rate_given = false;                      // else the loss decides
   double temperature = 0;                       // 0: the loaded model's, or the default of the score
   double init = 0.1;
   double validation = 0.1;
@@ -25,7 +27,7 @@ struct RunOptions {
   int threads = available_cpus();
   int64_t eval_every = 1, patience = 0;
   std::vector<int64_t> ks{10, 20};
-  bool refit = false;
+  bool refit = false, no_test = false;
   std::string save, load, json, recommend;
 };
 

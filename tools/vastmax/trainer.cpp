@@ -45,11 +45,16 @@ Trainer::Trainer(Engine& engine, Profile& profile, const TrainSettings& settings
       train_(train),
       model_(model),
       loss_(loss_named(settings.loss)
-                .make({engine, profile, train, model.items.rows, model.dim(), settings.seed})),
+                .make({engine, profile, train, model, settings.seed, settings_.sampled ? &*settings_.sampled : nullptr})),
+      own_vectors_(loss_->takes_own_vectors()),
       user_adam_(model.users.rows, model.dim(), settings.user_adam),
-      item_adam_(model.items.rows, model.dim(), settings.adam),
-      item_vectors_(item_vectors(model, engine.pool, &unit_items_)),
+      item_vectors_(own_vectors_ ? model.items.data.data() : item_vectors(model, engine.pool, &unit_items_)),
       item_gradient_(model.items.rows, model.dim()) {
+  if (own_vectors_) {
+    sparse_item_adam_.emplace(model.items.rows, model.dim(), settings.adam);
+  } else {
+    item_adam_.emplace(model.items.rows, model.dim(), settings.adam);
+  }
   for (int64_t user = 0; user < train.rows(); ++user) {
     if (train.count(user) > 0) active_users_.push_back(user);
   }
@@ -104,14 +109,22 @@ double Trainer::step(const int64_t* users, int64_t rows, double rate_factor) {
     query_gradient_.resize(queries_.size());
     lengths_.resize(static_cast<size_t>(rows));
     for (int64_t r = 0; r < rows; ++r) {
-      lengths_[static_cast<size_t>(r)] = model_.query(users[r], queries_.data() + r * dim);
+      if (own_vectors_) {
+        std::copy_n(model_.users.row(users[r]), dim, queries_.data() + r * dim);
+      } else {
+        lengths_[static_cast<size_t>(r)] = model_.query(users[r], queries_.data() + r * dim);
+      }
     }
   }
   const double loss = loss_->step({step_++, rows, batch_users_.data(), queries_.data(), item_vectors_, starts_.data(),
                                    positives_.data(), weights_.data(), total_weight},
                                   query_gradient_.data(), &item_gradient_);
   update_users(settings_.user_learning_rate * rate_factor);
-  update_items(settings_.learning_rate * rate_factor);
+  if (own_vectors_) {
+    update_some_items(settings_.learning_rate * rate_factor);
+  } else {
+    update_items(settings_.learning_rate * rate_factor);
+  }
   return loss;
 }
 
@@ -124,19 +137,28 @@ void Trainer::update_users(double learning_rate) {
     for (int64_t r = block * kUserBlock; r < std::min(rows, (block + 1) * kUserBlock); ++r) {
       const int64_t user = batch_users_[static_cast<size_t>(r)];
       float* const gradient = query_gradient_.data() + r * dim;
-      scale_to(gradient, gradient, inverse_temperature, dim);
-      if (model_.score == Score::cosine) {
-        project_gradient(gradient, model_.users.row(user), lengths_[static_cast<size_t>(r)], dim);
+      if (!own_vectors_) {
+        scale_to(gradient, gradient, inverse_temperature, dim);
+        if (model_.score == Score::cosine) {
+          project_gradient(gradient, model_.users.row(user), lengths_[static_cast<size_t>(r)], dim);
+        }
       }
       user_adam_.step_row(user, model_.users.row(user), gradient, learning_rate);
     }
   });
 }
 
+void Trainer::update_some_items(double learning_rate) {
+  const Clock clock(profile_, "item adam");
+  const vmx_sparse_rows& gradient = item_gradient_.list();
+  sparse_item_adam_->step(engine_, gradient, &model_.items, learning_rate);
+  loss_->items_changed(gradient.ids, gradient.count);
+}
+
 void Trainer::update_items(double learning_rate) {
-  const int64_t dim = model_.dim(), rows = item_gradient_.count(), count = blocks(rows, kItemBlock);
+  const int64_t dim = model_.dim(), rows = model_.items.rows, count = blocks(rows, kItemBlock);
   const bool cosine = model_.score == Score::cosine;
-  item_adam_.begin_step();
+  item_adam_->begin_step();
   // Block by block, so that each array goes through the memory once; the times of the parts are taken inside.
   struct Times {
     double project = 0, adam = 0, normalise = 0;
@@ -147,20 +169,18 @@ void Trainer::update_items(double learning_rate) {
     const int64_t first = block * kItemBlock, last = std::min(rows, first + kItemBlock);
     const double t0 = now();
     if (cosine) {
-      for (int64_t i = first; i < last; ++i) {
-        const float* const x = model_.items.row(item_gradient_.item(i));
-        project_gradient(item_gradient_.row(i), x, inverse_norm(x, dim), dim);
+      for (int64_t item = first; item < last; ++item) {
+        const float* const x = model_.items.row(item);
+        project_gradient(item_gradient_.row(item), x, inverse_norm(x, dim), dim);
       }
     }
     const double t1 = now();
-    for (int64_t i = first; i < last; ++i) {
-      const int64_t item = item_gradient_.item(i);
-      item_adam_.step_row(item, model_.items.row(item), item_gradient_.row(i), learning_rate);
+    for (int64_t item = first; item < last; ++item) {
+      item_adam_->step_row(item, model_.items.row(item), item_gradient_.row(item), learning_rate);
     }
     const double t2 = now();
     if (cosine) {
-      for (int64_t i = first; i < last; ++i) {
-        const int64_t item = item_gradient_.item(i);
+      for (int64_t item = first; item < last; ++item) {
         const float* const x = model_.items.row(item);
         scale_to(unit_items_.data() + item * dim, x, inverse_norm(x, dim), dim);
       }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ enum class Schedule { constant, linear, cosine };
 
 struct TrainSettings {
   std::string loss = "softmax";
+  std::optional<SampledSettings> sampled;  // of a sampled loss
   int64_t epochs = 30, batch = 256;
   double learning_rate = 0.01, user_learning_rate = 0.1;  // of the items, of the users
   Schedule schedule = Schedule::constant;
@@ -48,6 +50,7 @@ class Trainer {
   double step(const int64_t* users, int64_t rows, double rate_factor);
   void update_users(double learning_rate);
   void update_items(double learning_rate);
+  void update_some_items(double learning_rate);
 
   Engine& engine_;
   Profile& profile_;
@@ -55,7 +58,10 @@ class Trainer {
   const Csr& train_;
   Model& model_;
   std::unique_ptr<Loss> loss_;
-  Adam user_adam_, item_adam_;
+  const bool own_vectors_;  // the loss takes the model's vectors as they are
+  Adam user_adam_;
+  std::optional<Adam> item_adam_;               // of all items in each step
+  std::optional<SparseAdam> sparse_item_adam_;  // of those with a gradient; one of the two
   std::vector<int64_t> active_users_;
   Floats unit_items_;           // cosine: the items at length 1, kept in step with the items
   const float* item_vectors_;   // what the loss sees

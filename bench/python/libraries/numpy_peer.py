@@ -3,6 +3,8 @@
 
 import numpy as np
 
+from spec import group_shares
+
 from . import Peer
 
 # Beyond these, its scores take seconds.
@@ -58,8 +60,30 @@ def _topk(x, k, is_sorted):
     return np.take_along_axis(values, order, axis=1), np.take_along_axis(ids, order, axis=1)
 
 
+def _draws(d):
+    s = d.spec
+    n, classes = s.sizes
+    random = np.random.default_rng(1)
+    kept = {}
+    if s.kernel == "draw_uniform":
+        name, f = "numpy integers", lambda: random.integers(0, classes, n, dtype=np.int32)
+    elif s.kernel == "draw_weights" and classes <= 1 << 24:
+        p = d.weights.astype(np.float64)
+        p /= p.sum()
+        name, f = "numpy choice", lambda: random.choice(classes, n, replace=not s.unique, p=p)
+    else:
+        return []
+
+    def run():
+        kept["out"] = f()
+
+    return [Peer(name, run, lambda: group_shares(s, kept["out"]))]
+
+
 def peers(d):
     s = d.spec
+    if s.draws:
+        return _draws(d)
     if s.dtype != "f32":
         return []
     kept = {}

@@ -7,6 +7,8 @@ import os
 import torch
 import torch.nn.functional as F
 
+from spec import group_shares
+
 from . import Peer
 
 _tag = ""
@@ -38,6 +40,23 @@ def peers(d):
                 kept[name] = f()
 
         out.append(Peer(name + _tag, run, lambda: answer(kept[name]).detach().float().numpy()))
+
+    if s.draws:
+        n, classes = s.sizes
+        if s.kernel == "draw_uniform":
+            f = lambda: torch.randint(classes, (n,), dtype=torch.int32)
+            name = "torch.randint"
+        elif s.kernel == "draw_weights" and classes <= 1 << 24:  # more it refuses
+            w = torch.from_numpy(d.weights)
+            f = lambda: torch.multinomial(w, n, replacement=not s.unique)
+            name = "torch.multinomial"
+        else:
+            return []
+
+        def run():
+            kept[name] = f()
+
+        return [Peer(name + _tag, run, lambda: group_shares(s, kept[name].numpy()))]
 
     if not d.linear:
         x = _tensor(d, d.x)

@@ -10,7 +10,10 @@
 
 #include "csr.hpp"
 #include "engine.hpp"
+#include "error.hpp"
+#include "model.hpp"
 #include "profile.hpp"
+#include "sampled_settings.hpp"
 #include "table.hpp"
 
 namespace tool {
@@ -22,26 +25,28 @@ class ItemGradient {
 
   /// A row for every item, to be overwritten whole.
   float* dense() {
-    sparse_ = false;
     values_.resize(static_cast<size_t>(items_ * dim_));
     return values_.data();
   }
-  /// A row for each of these items (rising, none twice), to be overwritten whole.
-  float* rows(std::vector<int32_t> ids) {
-    sparse_ = true;
-    ids_ = std::move(ids);
-    values_.resize(ids_.size() * static_cast<size_t>(dim_));
-    return values_.data();
+  /// Room for a list of up to so many rows, for the library to fill.
+  vmx_sparse_rows* sparse(int64_t capacity) {
+    if (static_cast<size_t>(capacity) > ids_.size()) {
+      ids_.resize(static_cast<size_t>(capacity));
+      values_.resize(static_cast<size_t>(capacity * dim_));
+    }
+    list_ = VMX_SPARSE_ROWS_INIT;
+    list_.ids = ids_.data();
+    list_.rows = matrix_f32(values_.data(), capacity, dim_);
+    return &list_;
   }
 
-  int64_t count() const { return sparse_ ? static_cast<int64_t>(ids_.size()) : items_; }
-  int64_t item(int64_t i) const { return sparse_ ? ids_[static_cast<size_t>(i)] : i; }
-  float* row(int64_t i) { return values_.data() + i * dim_; }
+  float* row(int64_t item) { return values_.data() + item * dim_; }  // of a dense one
+  const vmx_sparse_rows& list() const { return list_; }
 
  private:
   int64_t items_, dim_;
-  bool sparse_ = false;
-  std::vector<int32_t> ids_;
+  vmx_sparse_rows list_ = VMX_SPARSE_ROWS_INIT;
+  std::vector<int64_t> ids_;
   Floats values_;
 };
 
@@ -50,11 +55,13 @@ struct LossSetting {
   Engine& engine;
   Profile& profile;
   const Csr& train;  // all positives, by user: for popularity, and to know what is no negative
-  int64_t items, dim;
-  uint64_t seed;  // for samplers: draw by (seed, a Purpose of your own, step), never by thread or order
+  const Model& model;
+  uint64_t seed;  // for samplers: draw by (seed, step), never by thread or order
+  const SampledSettings* sampled;  // NULL for exact losses
 };
 
-/// One mini-batch. The score of (row r, item c) is queries[r] . items[c]; temperature and lengths are in there already.
+/// One mini-batch. For a loss that takes the model's own vectors those are what queries and items are. For others the score of
+/// (row r, item c) is queries[r] . items[c]; temperature and lengths are in there already.
 struct LossBatch {
   int64_t step;           // counts up over the whole run: the position of random numbers
   int64_t rows;
@@ -67,17 +74,28 @@ struct LossBatch {
   double total_weight;
 };
 
+/// Thrown when numbers have grown beyond all bounds.
+inline UserError not_finite() {
+  return UserError("vectors are no longer finite: a smaller --lr or a larger --temperature may help");
+}
+
 class Loss {
  public:
   virtual ~Loss() = default;
   Loss(const Loss&) = delete;
   Loss& operator=(const Loss&) = delete;
 
+  /// Then the gradients are of the model's own vectors too, and that of the items is a list of rows, else dense.
+  virtual bool takes_own_vectors() const { return false; }
+
   virtual void begin_epoch(int64_t /*epoch*/) {}
 
   /// Returns the batch's loss, the sum over positives of weight times loss. Writes the gradients of that sum divided by
-  /// batch.total_weight: grad_queries [rows, dim], and the items' in the form that suits. Same bits for any threads.
+  /// batch.total_weight: grad_queries [rows, dim], and the items'. Same bits for any threads.
   virtual double step(const LossBatch& batch, float* grad_queries, ItemGradient* grad_items) = 0;
+
+  /// Told of what the optimizer then did to these items, if it takes the model's own vectors.
+  virtual void items_changed(const int64_t* /*ids*/, int64_t /*count*/) {}
 
  protected:
   Loss() = default;

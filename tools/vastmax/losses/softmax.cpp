@@ -12,9 +12,9 @@ class SoftmaxLoss : public Loss {
   double step(const LossBatch& batch, float* grad_queries, ItemGradient* grad_items) override {
     const Clock clock(setting_.profile, "linear_cross_entropy");
     const int64_t positives = batch.starts[batch.rows];
-    const vmx_matrix hidden = matrix_f32(batch.queries, batch.rows, setting_.dim);
+    const vmx_matrix hidden = matrix_f32(batch.queries, batch.rows, setting_.model.dim());
     vmx_linear linear = VMX_LINEAR_INIT;
-    linear.weights = matrix_f32(batch.items, setting_.items, setting_.dim);
+    linear.weights = matrix_f32(batch.items, setting_.model.items.rows, setting_.model.dim());
     const vmx_csr targets{ids_i64(batch.starts, batch.rows + 1), ids_i32(batch.ids, positives),
                           vector_f32(batch.weights, positives)};
     double total = 0;
@@ -22,8 +22,8 @@ class SoftmaxLoss : public Loss {
     out.total = &total;
     out.grad_scale = 1 / batch.total_weight;
     vmx_linear_grads grads = VMX_LINEAR_GRADS_INIT;
-    grads.hidden = matrix_f32(grad_queries, batch.rows, setting_.dim);
-    grads.weights = matrix_f32(grad_items->dense(), setting_.items, setting_.dim);
+    grads.hidden = matrix_f32(grad_queries, batch.rows, setting_.model.dim());
+    grads.weights = matrix_f32(grad_items->dense(), setting_.model.items.rows, setting_.model.dim());
     check(vmx_linear_cross_entropy(setting_.engine.context.get(), setting_.engine.workspace.get(), &hidden, &linear,
                                    &targets, &out, &grads, nullptr));
     return total;

@@ -24,9 +24,9 @@ void fill_normal(void* to, int64_t n, int32_t dtype, uint64_t seed, double scale
   }
 }
 
-void fill_labels(int32_t* to, int64_t n, int64_t classes) {
+void fill_labels(int32_t* to, int64_t n, int64_t classes, uint64_t seed) {
   for (int64_t i = 0; i < n; ++i) {
-    to[i] = static_cast<int32_t>((hash(kLabels, static_cast<uint64_t>(i)) >> 33) % static_cast<uint64_t>(classes));
+    to[i] = static_cast<int32_t>((hash(seed, static_cast<uint64_t>(i)) >> 33) % static_cast<uint64_t>(classes));
   }
 }
 

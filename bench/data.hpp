@@ -7,7 +7,7 @@
 namespace bench {
 
 // One stream for each role.
-enum Seed : uint64_t { kScores = 1, kHidden = 2, kWeights = 3, kLabels = 4 };
+enum Seed : uint64_t { kScores = 1, kHidden = 2, kWeights = 3, kLabels = 4, kCandidates = 5 };
 
 // Finaliser of splitmix64 over a Weyl sequence.
 constexpr uint64_t hash(uint64_t seed, uint64_t i) {
@@ -30,7 +30,7 @@ float from_bf16(uint16_t bits);
 
 // dtype: VMX_F32 or VMX_BF16 (rounded to nearest even).
 void fill_normal(void* to, int64_t n, int32_t dtype, uint64_t seed, double scale = 1);
-void fill_labels(int32_t* to, int64_t n, int64_t classes);
+void fill_labels(int32_t* to, int64_t n, int64_t classes, uint64_t seed = kLabels);
 float load(const void* from, int64_t i, int32_t dtype);
 
 int64_t dtype_bytes(int32_t dtype);

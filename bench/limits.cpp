@@ -52,6 +52,16 @@ void limit_by_update(Prepared& prepared, const Setting& setting, void* x, int64_
   });
 }
 
+void limit_by_rows(Prepared& prepared, const Setting& setting, const float* table, const int32_t* ids, int64_t n, int64_t width) {
+  add(prepared, "random rows", setting.loops.read_rows_count, [&](int which) {
+    return [&loops = setting.loops, &team = setting.team, table, ids, n, width, which] {
+      team.split(n, kGrain, [&](int64_t begin, int64_t end) {
+        keep_result(loops.read_rows(table, ids + begin, end - begin, width, which));
+      });
+    };
+  });
+}
+
 void limit_by_max_scan(Prepared& prepared, const Setting& setting, const float* x, int64_t n) {
   add(prepared, "max-scan", setting.loops.max_scans, [&](int which) {
     return [&loops = setting.loops, &team = setting.team, x, n, which] {

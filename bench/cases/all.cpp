@@ -14,6 +14,7 @@ std::vector<Case> all_cases() {
   add_linear_topk(cases);
   add_sparse_update(cases);
   add_samplers(cases);
+  add_sampled_loss(cases);
   return cases;
 }
 

@@ -17,6 +17,7 @@ void add_linear_cross_entropy(std::vector<Case>& cases);
 void add_linear_topk(std::vector<Case>& cases);
 void add_sparse_update(std::vector<Case>& cases);
 void add_samplers(std::vector<Case>& cases);
+void add_sampled_loss(std::vector<Case>& cases);
 
 std::vector<Case> all_cases();
 

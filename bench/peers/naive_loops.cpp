@@ -94,6 +94,6 @@ void cross_entropy(const void* x, const int32_t* labels, int64_t rows, int64_t c
 
 }  // namespace
 
-const RowLoops naive_loops = {"naive loop", logsumexp, softmax, cross_entropy};
+const RowLoops naive_loops = {"naive loop", logsumexp, softmax, cross_entropy, nullptr, nullptr, nullptr};
 
 }  // namespace bench

@@ -14,6 +14,13 @@ struct RowLoops {
   // loss[r] = lse - x[label]; grad (NULL: not wanted, may be x) = (softmax - 1 at the label) * scale.
   void (*cross_entropy)(const void* x, const int32_t* labels, int64_t rows, int64_t cols, int32_t dtype, float* loss,
                         void* grad, float scale);
+  // A softmax over `target` and m negatives z, which may hold -inf: returns the loss; with target_grad (NULL: not wanted) the
+  // gradient replaces z.
+  float (*sampled_row)(float* z, int64_t m, float target, float scale, float* target_grad);
+  // z[j] = h . row ids[j] of the table
+  void (*gather_dots)(const float* h, const float* table, const int32_t* ids, int64_t m, int64_t dim, float* z);
+  // sum += factor * x
+  void (*add_scaled)(float factor, const float* x, int64_t n, float* sum);
 };
 
 // The textbook: one loop for the maximum, one for the sum, one for the result, and the C library's expf.

@@ -26,6 +26,11 @@ struct ProbeLoops {
   const char* const* update_names;
   int updates;
 
+  // Rows ids[0 .. n) of base, each of `width` floats, a multiple of 16.
+  float (*read_rows)(const float* base, const int32_t* ids, int64_t n, int64_t width, int which);
+  const char* const* read_rows_names;
+  int read_rows_count;
+
   // The largest value of x, any n.
   float (*max_scan)(const float* x, int64_t n, int which);
   const char* const* max_scan_names;

@@ -115,10 +115,13 @@ void LossWriter::finish(int64_t rows, double weight, int32_t reduction) const {
   if (out_.total_weight) *out_.total_weight = weight;
 }
 
+double inverse_of_square(float square) {
+  return square >= kLeastSquare && square <= kMostSquare ? 1.0 / __builtin_sqrt(static_cast<double>(square)) : -1.0;
+}
+
 double cosine_of(const void* row, int32_t dtype, const float* unit, int64_t dim, float dot, float square,
                  float* inverse) {
-  if (square >= kLeastSquare && square <= kMostSquare) {
-    const double own = 1.0 / __builtin_sqrt(static_cast<double>(square));
+  if (const double own = inverse_of_square(square); own >= 0.0) {
     *inverse = static_cast<float>(own);
     return static_cast<double>(dot) * own;
   }
@@ -128,7 +131,7 @@ double cosine_of(const void* row, int32_t dtype, const float* unit, int64_t dim,
     dots += static_cast<double>(unit[k]) * w;
     squares += w * w;
   }
-  const double own = squares == 0.0 ? 0.0 : 1.0 / __builtin_sqrt(squares);
+  const double own = inverse_root(squares);
   *inverse = static_cast<float>(own);
   return dots * own;
 }
@@ -141,7 +144,8 @@ TableGradient::TableGradient(const vmx_context& ctx, const SampledInput& input, 
       grads_(input.grads),
       table_(ctx, input.table),
       groups_(grads_.of_table() ? entries : 0, input.classes()),
-      workers_(grads_.of_table() ? worker_count(ctx, (entries + kGroups - 1) / kGroups) : 0),
+      most_workers_(grads_.of_table() ? worker_count(ctx, (entries + kGroups - 1) / kGroups) : 0),
+      workers_(most_workers_),
       wants_rows_(grads_.sparse || grads_.table.dtype != 0),
       direct_(grads_.sparse && !input.cosine() && (input.dim() <= 1 || grads_.rows.rows.col_stride == 1)) {}
 
@@ -155,6 +159,7 @@ void TableGradient::write(const Source& source) {
   const int64_t count = groups_.count(), tasks = (count + kGroups - 1) / kGroups;
   Items items(tasks);
   parallel_for(ctx_, workers_, [&](int64_t worker) {
+    if (input_.cosine()) std::fill_n(buffers_ + worker * kGroups * buffer_ld(), kGroups * buffer_ld(), 0.0f);
     for (int64_t task; items.take(&task);) {
       write_groups(task * kGroups, std::min(count, (task + 1) * kGroups), worker, source);
     }
@@ -184,7 +189,8 @@ void TableGradient::write_groups(int64_t first, int64_t last, int64_t worker, co
   }
   if (!wants_rows_ || dim == 0) return;
 
-  float* const buffer = buffers_ + worker * kGroups * dim;
+  const int64_t ld = buffer_ld();
+  float* const buffer = buffers_ + worker * kGroups * ld;
   WeightedSums sums{};
   for (int i = 0; i < 2; ++i) {
     sums.matrix[i] = source.matrix[i];
@@ -195,7 +201,7 @@ void TableGradient::write_groups(int64_t first, int64_t last, int64_t worker, co
   sums.n = n;
   sums.dim = dim;
   sums.out = buffer;
-  sums.out_ld = dim;
+  sums.out_ld = ld;
   const vmx_matrix& list = grads_.rows.rows;
   if (direct_) {
     sums.out = static_cast<float*>(list.data) + first * list.row_stride;
@@ -203,11 +209,9 @@ void TableGradient::write_groups(int64_t first, int64_t last, int64_t worker, co
     sums.streaming = grads_.table.dtype == 0 && groups_.count() > kStreamingBytes / (dim * 4);
   }
   ctx_.kernels->weighted_sums(sums);
-  if (input_.cosine()) {
-    for (int64_t i = 0; i < n; ++i) project(groups_.id(first + i), buffer + i * dim, worker);
-  }
+  if (input_.cosine()) project(first, n, buffer, worker);
   if (grads_.sparse && !direct_) {
-    for (int64_t i = 0; i < n; ++i) scatter_row(*ctx_.kernels, buffer + i * dim, VMX_F32, list, first + i, 0, dim);
+    for (int64_t i = 0; i < n; ++i) scatter_row(*ctx_.kernels, buffer + i * ld, VMX_F32, list, first + i, 0, dim);
   }
   if (grads_.table.dtype == 0) return;
   const vmx_matrix& table = grads_.table;
@@ -222,7 +226,29 @@ void TableGradient::write_groups(int64_t first, int64_t last, int64_t worker, co
   }
 }
 
-void TableGradient::project(int64_t id, float* sum, int64_t worker) const {
+void TableGradient::project(int64_t first, int64_t n, float* sums, int64_t worker) const {
+  const KernelTable& k = *ctx_.kernels;
+  const bool bf16 = table_.dtype() == VMX_BF16;
+  const int64_t dim = input_.dim(), ld = buffer_ld();
+  const void* rows[kGroups];
+  char* const copy = rows_of_table_ + worker * table_.row_bytes();
+  for (int64_t i = 0; table_.direct() && i < n; ++i) rows[i] = table_.row(groups_.id(first + i), nullptr);
+  for (int64_t i = 0; i < n; ++i) {
+    if (!table_.direct()) rows[i] = table_.row(groups_.id(first + i), copy);
+    float* const sum = sums + i * ld;
+    float dot, square;
+    (bf16 ? k.gather_dots_bf16 : k.gather_dots_f32)({rows + i, 1, table_.direct() ? n - i : 1}, sum, dim, &dot, &square);
+    const double inverse = inverse_of_square(square);
+    if (inverse < 0.0) {
+      project_wide(groups_.id(first + i), sum, worker);
+      continue;
+    }
+    const double along = inverse * inverse * inverse * static_cast<double>(dot);
+    (bf16 ? k.combine_bf16 : k.combine_f32)(sum, rows[i], dim, static_cast<float>(inverse), static_cast<float>(-along), sum);
+  }
+}
+
+void TableGradient::project_wide(int64_t id, float* sum, int64_t worker) const {
   float* const unit = units_ + worker * input_.dim();
   table_.load(id, unit);
   const double inverse = inverse_norm(unit, input_.dim());

@@ -93,6 +93,9 @@ class TableGradient {
   TableGradient(const vmx_context& ctx, const SampledInput& input, int64_t entries);
 
   IdGroups& groups() { return groups_; }
+  /// At most so many work at the same time, each with memory of its own.
+  int64_t workers() const { return workers_; }
+  void set_workers(int64_t n) { workers_ = std::min(most_workers_, std::max<int64_t>(n, 1)); }
   /// Once the groups are sorted.
   vmx_status check_room() const;
 
@@ -109,7 +112,7 @@ class TableGradient {
   void take(Taker& taker) {
     groups_.take(taker);
     const auto dim = static_cast<size_t>(input_.dim());
-    buffers_ = taker.template take<float>(static_cast<size_t>(workers_) * kGroups * dim);
+    buffers_ = taker.template take<float>(static_cast<size_t>(workers_ * kGroups * buffer_ld()));
     rows_of_table_ = taker.template take<char>(
         input_.cosine() ? static_cast<size_t>(workers_) * static_cast<size_t>(table_.row_bytes()) : 0);
     units_ = taker.template take<float>(input_.cosine() ? static_cast<size_t>(workers_) * dim : 0);
@@ -119,13 +122,18 @@ class TableGradient {
   static constexpr int64_t kGroups = 64;
 
   void write_groups(int64_t first, int64_t last, int64_t worker, const Source& source);
-  void project(int64_t id, float* sum, int64_t worker) const;
+  // Turns the sums of n groups into the gradients by vectors of which only the direction counts.
+  void project(int64_t first, int64_t n, float* sums, int64_t worker) const;
+  void project_wide(int64_t id, float* sum, int64_t worker) const;
+  // The kernels of cosines want zeros behind a row.
+  int64_t buffer_ld() const { return (input_.dim() + 63) / 64 * 64; }
 
   const vmx_context& ctx_;
   const SampledInput& input_;
   const SampledGrads& grads_;
   TableRows table_;
   IdGroups groups_;
+  const int64_t most_workers_;
   int64_t workers_;
   bool wants_rows_, direct_;
   float* buffers_ = nullptr;
@@ -135,6 +143,8 @@ class TableGradient {
 
 /// The dot product of a candidate with a unit vector, divided by the candidate's norm; inverse: 1/norm, 0 for a row of zeros.
 /// dot, square: of the f32 kernels, whose range is checked.
+/// 1/|w| by an f32 sum of squares; -1 where that lacks digits.
+double inverse_of_square(float square);
 double cosine_of(const void* row, int32_t dtype, const float* unit, int64_t dim, float dot, float square,
                  float* inverse);
 

@@ -61,13 +61,17 @@ class PerRow {
                   input_.rows(), most_);
     }
     const MemoryLimit limit(input_.options);
-    while ((bytes_ = bytes()) > limit.bytes && workers_ > 1) --workers_;
+    while ((bytes_ = bytes()) > limit.bytes && (workers_ > 1 || gradient_.workers() > 1)) {
+      workers_ = std::max<int64_t>(workers_ - 1, 1);
+      gradient_.set_workers(gradient_.workers() - 1);
+    }
     return limit.check(bytes_);
   }
   /// What no call with such sizes exceeds, however its targets are spread.
   size_t most_bytes() {
     const size_t with_all = bytes();
     workers_ = 1;
+    gradient_.set_workers(1);
     return std::min(with_all, std::max(bytes(), MemoryLimit(input_.options).bytes));
   }
 
@@ -245,8 +249,9 @@ class PerRow {
   void grad_hidden(Worker& worker, int64_t r, int64_t known, const RowLoss& loss, double inverse) const {
     const int64_t dim = input_.dim(), n = worker.targets.count();
     if (dim == 0) return;
-    if (n == 0 || loss.loss != loss.loss) {
-      fill_row(input_.grads.hidden, r, 0, dim, n == 0 ? 0.0 : __builtin_nan(""));
+    const bool nothing = n == 0 || inverse == 0.0;
+    if (nothing || loss.loss != loss.loss) {
+      fill_row(input_.grads.hidden, r, 0, dim, nothing ? 0.0 : __builtin_nan(""));
       return;
     }
     std::memcpy(worker.coef, worker.targets.grad(), static_cast<size_t>(n) * sizeof(float));

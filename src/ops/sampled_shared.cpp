@@ -82,10 +82,11 @@ class Shared {
     const MemoryLimit limit(p_.options);
     first_slots_ = slots_;
     first_workers_ = workers_;
-    while ((bytes_ = bytes()) > limit.bytes && (slots_ > 1 || workers_ > 1)) {
-      if (slots_ > 1) --slots_;
-      if (workers_ > 2 * slots_) workers_ = 2 * slots_;
-      else if (slots_ == 1 && workers_ > 1) --workers_;
+    while ((bytes_ = bytes()) > limit.bytes && (slots_ > 1 || workers_ > 1 || (gradient_ && gradient_->workers() > 1))) {
+      const bool chunks_alone = slots_ > 1 && workers_ <= 2 * (slots_ - 1);
+      slots_ = std::max<int64_t>(slots_ - 1, 1);
+      if (!chunks_alone) workers_ = std::max<int64_t>(workers_ - 1, 1);
+      if (gradient_) gradient_->set_workers(gradient_->workers() - 1);
     }
     return limit.check(bytes_);
   }
@@ -93,8 +94,10 @@ class Shared {
   size_t most_bytes() {
     slots_ = first_slots_;
     workers_ = first_workers_;
+    if (gradient_) gradient_->set_workers(INT64_MAX);
     const size_t with_all = bytes();
     slots_ = workers_ = 1;
+    if (gradient_) gradient_->set_workers(1);
     return std::min(with_all, std::max(bytes(), MemoryLimit(p_.options).bytes));
   }
 
@@ -154,8 +157,7 @@ class Shared {
     scores_.take(taker);
     known_ = taker.template take<Known>(m);
     empty_ = taker.template take<int64_t>(m);
-    odd_ = taker.template take<int64_t>(when(wants_hidden(), m));
-    is_odd_ = taker.template take<uint8_t>(m);
+    is_odd_ = taker.template take<uint8_t>(when(p_.batch != nullptr, m));
     bias_sums_ = taker.template take<double>(when(p_.bias_gradient, m));
     if (groups()) {
       const auto entries = static_cast<size_t>(p_.loss->entries);
@@ -212,18 +214,22 @@ class Shared {
         load_candidate(j, per);
       }
       scores_.close_candidates(first, end - first, per);
+      // A score with what is no number is masked (-inf: the gradient is 0) or makes its row NaN; the product for the gradient of
+      // hidden must not see it.
       for (int64_t j = first; j < end; ++j) {
-        if (is_odd_[j]) std::fill_n(scores_.candidate(j), dim_, 0.0f);
+        float* const candidate = scores_.candidate(j);
+        const bool odd = !all_finite(candidate, dim_);
+        if (odd) std::fill_n(candidate, dim_, 0.0f);
+        if (p_.batch) is_odd_[j] = odd;
       }
     });
-    empties_ = odds_ = knowns_ = 0;
+    empties_ = knowns_ = 0;
     for (int64_t j = 0; j < p_.m; ++j) {
       const int64_t id = candidate_id(j);
       if (id < 0) {
         empty_[empties_++] = j;
         continue;
       }
-      if (is_odd_[j] && wants_hidden()) odd_[odds_++] = j;
       if (p_.batch ? p_.batch->identity.data != nullptr : !(p_.options.flags & VMX_SAMPLED_KEEP_HITS)) {
         known_[knowns_++] = {p_.batch ? read_id(p_.batch->identity, j) : p_.loss->identity_of(id), j};
       }
@@ -237,7 +243,6 @@ class Shared {
   void load_candidate(int64_t j, double per) const {
     const int64_t id = candidate_id(j);
     float* const to = scores_.candidate(j);
-    is_odd_[j] = 0;
     if (scores_.bias()) {
       const double taken = p_.batch ? load_vector(p_.batch->log_q, j) : id < 0 ? 0.0 : p_.loss->correction(0, j);
       const double own = p_.loss && id >= 0 ? p_.loss->bias_of(id) : 0.0;
@@ -249,7 +254,6 @@ class Shared {
     }
     table_.load(id, to);
     if (p_.cosine) scale_vector(to, dim_, inverse_norm(to, dim_), to);
-    is_odd_[j] = !all_finite(to, dim_);
   }
 
   // ------------------------------------------------------------ rows
@@ -301,7 +305,8 @@ class Shared {
       std::fill_n(gradient + n * dim_, (padded - n) * dim_, 0.0f);
       scores_.make_grad_hidden(slot.scores, part, padded, worker.products);
       for (int64_t i = 0; i < n; ++i) {
-        write_grad_hidden(r0 + i, ends[i], scores + i * ld, hidden + i * dim_, worker.hidden_inverse[i], gradient + i * dim_);
+        if (p_.batch && is_odd_[r0 + i]) add_own_key(worker, r0 + i, scores[i * ld + r0 + i], gradient + i * dim_);
+        write_grad_hidden(r0 + i, ends[i], hidden + i * dim_, worker.hidden_inverse[i], gradient + i * dim_);
       }
     }
   }
@@ -383,17 +388,18 @@ class Shared {
     }
   }
 
+  // A row's own key has a gradient even if it is masked.
+  void add_own_key(const Worker& worker, int64_t r, float g, float* gradient) const {
+    table_.load(r, worker.hidden);
+    for (int64_t k = 0; k < dim_; ++k) gradient[k] += g * worker.hidden[k];
+  }
+
   // gradient: of the row, from the products.
-  void write_grad_hidden(int64_t r, uint8_t end, const float* g, const float* hidden, double inverse, float* gradient) const {
-    if (end != kUsual) {
-      fill_row(p_.grad_hidden, r, 0, dim_, end == kNothing ? 0.0 : __builtin_nan(""));
+  void write_grad_hidden(int64_t r, uint8_t end, const float* hidden, double inverse, float* gradient) const {
+    const bool nothing = end == kNothing || inverse == 0.0;
+    if (nothing || end == kNan) {
+      fill_row(p_.grad_hidden, r, 0, dim_, nothing ? 0.0 : __builtin_nan(""));
       return;
-    }
-    for (int64_t i = 0; i < odds_; ++i) {
-      const int64_t j = odd_[i];
-      if (g[j] == 0.0f) continue;
-      // A class with infinities, which the product has left out.
-      add_odd_candidate(j, g[j], gradient);
     }
     if (p_.cosine) {
       through_norm(gradient, hidden, dim_, inverse);
@@ -401,17 +407,6 @@ class Shared {
       finish_sums(gradient, dim_);
     }
     scatter_row(*ctx_.kernels, gradient, VMX_F32, p_.grad_hidden, r, 0, dim_);
-  }
-
-  void add_odd_candidate(int64_t j, float g, float* gradient) const {
-    constexpr int64_t kPiece = 64;
-    const vmx_matrix& from = p_.candidates;
-    for (int64_t c = 0; c < dim_; c += kPiece) {
-      for (int64_t k = c; k < std::min(dim_, c + kPiece); ++k) {
-        const double w = load_as_f64(from.data, candidate_id(j) * from.row_stride + k * from.col_stride, from.dtype);
-        gradient[k] += g * static_cast<float>(w);
-      }
-    }
   }
 
   // ------------------------------------------------------------ gradient of the candidates
@@ -433,7 +428,7 @@ class Shared {
     float* const gradient = scores_.grad_candidates();
     for (int64_t r = 0; r < rows; ++r) {
       if (!slot.odd[r]) continue;
-      // A row with infinities, which the product has left out.
+      // The product has left it out. Its gradient is 0, or NaN.
       const float *const g = slot.scores.scores + r * ld, *const h = slot.scores.hidden + r * dim_;
       for (int64_t j = c0; j < c0 + cols; ++j) {
         if (g[j] == 0.0f) continue;
@@ -512,9 +507,9 @@ class Shared {
 
   double* losses_ = nullptr;
   Known* known_ = nullptr;
-  int64_t *empty_ = nullptr, *odd_ = nullptr;
-  uint8_t* is_odd_ = nullptr;
-  int64_t empties_ = 0, odds_ = 0, knowns_ = 0;
+  int64_t* empty_ = nullptr;
+  uint8_t* is_odd_ = nullptr;  // keys that hold what is no number
+  int64_t empties_ = 0, knowns_ = 0;
   double* bias_sums_ = nullptr;
   float* target_grads_ = nullptr;
   uint32_t* entry_rows_ = nullptr;

@@ -4,6 +4,9 @@
 #include "core/dtype.hpp"
 #include "ops/rows.hpp"
 
+#include <algorithm>
+#include <bit>
+
 namespace vmx {
 
 TableRows::TableRows(const vmx_context& ctx, const vmx_matrix& table)
@@ -45,10 +48,12 @@ float to_f32(double value) {
 
 }  // namespace
 
-double inverse_norm(const float* x, int64_t n) {
-  const double squares = dot_f64(x, x, n);
-  return squares == 0.0 ? 0.0 : 1.0 / __builtin_sqrt(squares);
+double inverse_root(double squares) {
+  if (squares == 0.0) return 0.0;
+  return squares < __builtin_inf() ? 1.0 / __builtin_sqrt(squares) : __builtin_nan("");
 }
+
+double inverse_norm(const float* x, int64_t n) { return inverse_root(dot_f64(x, x, n)); }
 
 void scale_vector(const float* x, int64_t n, double factor, float* out) {
   for (int64_t i = 0; i < n; ++i) out[i] = static_cast<float>(static_cast<double>(x[i]) * factor);
@@ -59,12 +64,19 @@ double dot_f64(const float* a, const float* b, int64_t n) {
 }
 
 bool all_finite(const float* x, int64_t n) {
-  float odd = 0;
-  for (int64_t i = 0; i < n; ++i) odd += x[i] - x[i];
-  return odd == 0.0f;
+  uint32_t most = 0;  // by the bits, which the compiler does side by side
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t magnitude = std::bit_cast<uint32_t>(x[i]) & 0x7fffffffu;
+    most = magnitude > most ? magnitude : most;
+  }
+  return most < 0x7f800000u;
 }
 
 void through_norm(float* u, const float* unit, int64_t n, double inverse) {
+  if (inverse == 0.0) {  // no direction: no gradient, whatever the others are
+    std::fill_n(u, n, 0.0f);
+    return;
+  }
   const double along = dot_f64(unit, u, n);
   for (int64_t i = 0; i < n; ++i) {
     u[i] = to_f32((static_cast<double>(u[i]) - along * static_cast<double>(unit[i])) * inverse);
@@ -72,7 +84,11 @@ void through_norm(float* u, const float* unit, int64_t n, double inverse) {
 }
 
 void finish_sums(float* sums, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) sums[i] = to_f32(static_cast<double>(sums[i]));
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t bits = std::bit_cast<uint32_t>(sums[i]), magnitude = bits & 0x7fffffffu;
+    const uint32_t number = magnitude > 0x7f800000u ? 0x7fc00000u : bits;
+    sums[i] = std::bit_cast<float>(magnitude < 0x00800000u ? 0u : number);
+  }
 }
 
 }  // namespace vmx

@@ -37,7 +37,8 @@ class TableRows {
   bool direct_;
 };
 
-/// 1/|x|, 0 for a vector of zeros.
+/// 1/|x| by the sum of squares: 0 for a vector of zeros, NaN for one that holds what is no number.
+double inverse_root(double squares);
 double inverse_norm(const float* x, int64_t n);
 /// x * factor, rounded once; out may be x.
 void scale_vector(const float* x, int64_t n, double factor, float* out);
@@ -45,7 +46,7 @@ double dot_f64(const float* a, const float* b, int64_t n);
 /// Whether every element is a number.
 bool all_finite(const float* x, int64_t n);
 /// The gradient by a vector of which only the direction counts: from u, that by its unit vector, (u - (unit . u) unit) * inverse
-/// norm into u.
+/// norm into u; 0 for a vector of zeros.
 void through_norm(float* u, const float* unit, int64_t n, double inverse);
 
 /// One NaN, and +0 below 2^-126: what sums are when they are written.

@@ -109,7 +109,9 @@ class Row {
       size = norms == 0 ? 0 : size / norms;
     }
     const Real b = p_.bias.empty() ? 0 : p_.bias[static_cast<size_t>(id)], t = p_.options.temperature;
-    return {id, (value + b) / t - correction, (size + std::fabs(b)) / t + std::fabs(correction), 0, 0, false};
+    size = (size + std::fabs(b)) / t + std::fabs(correction);
+    // What holds no number has no rounding errors.
+    return {id, (value + b) / t - correction, std::isfinite(size) ? size : 0, 0, 0, false};
   }
 
   void note(const Score& s) {
@@ -139,13 +141,13 @@ class Row {
       for (const Score& s : negatives) {
         if (!s.left_out) others.push_back(s.o);
       }
-      const Real distance = log_sum(others) - targets[t].o, own = softplus(distance);
+      const Real lse = log_sum(others), distance = lse - targets[t].o, own = softplus(distance);
       loss += w * own;
       loss_terms += std::fabs(w) * own;
       const Real rest = std::isinf(distance) && distance < 0 ? 0 : sigmoid(distance);
       add(targets[t], -w * rest);
       for (Score& s : negatives) {
-        if (!s.left_out && !others.empty()) add(s, w * rest * std::exp(s.o - log_sum(others)));
+        if (!s.left_out && !others.empty()) add(s, w * rest * std::exp(s.o - lse));
       }
     }
   }
@@ -236,7 +238,11 @@ void add_gradient(const std::vector<double>& own, const std::vector<double>& oth
     return;
   }
   const Real a = norm(own), b = norm(other);
-  if (a == 0 || b == 0) return;
+  if (a == 0) return;
+  if (b == 0) {
+    for (Real& value : sum) value += slope * 0;  // NaN of a row whose loss is NaN
+    return;
+  }
   const Real cos = dot(own, other) / (a * b);
   Real size = 0;
   for (size_t k = 0; k < own.size(); ++k) size += std::fabs(static_cast<Real>(own[k]) * other[k]) / (a * b);

@@ -69,8 +69,10 @@ reference::SampledProblem make_sampled_problem(const SampledSizes& s, const Samp
     std::vector<reference::Candidate> list;
     for (int64_t j = 0; j < s.candidates; ++j) {
       int64_t id = random.below(s.classes);
-      const auto& own = p.targets[static_cast<size_t>(form.shared ? random.below(s.rows) : r)];
-      if (form.planted_hits && random.one_in(6) && !own.empty()) id = own[static_cast<size_t>(random.below(static_cast<int64_t>(own.size())))].id;
+      if (s.rows > 0 && form.planted_hits && random.one_in(6)) {
+        const auto& own = p.targets[static_cast<size_t>(form.shared ? random.below(s.rows) : r)];
+        if (!own.empty()) id = own[static_cast<size_t>(random.below(static_cast<int64_t>(own.size())))].id;
+      }
       if (j > 0 && random.one_in(9)) id = list.front().id;
       if (form.empty_slots && random.one_in(5)) id = -1;
       // What an empty slot says is not looked at.
@@ -83,8 +85,8 @@ reference::SampledProblem make_sampled_problem(const SampledSizes& s, const Samp
 }
 
 SampledArguments::SampledArguments(const reference::SampledProblem& p, const SampledForm& form)
-    : hidden(form.dtype, static_cast<int64_t>(p.hidden.size()), p.hidden.empty() ? 0 : static_cast<int64_t>(p.hidden[0].size()), form.hidden),
-      table(form.dtype, static_cast<int64_t>(p.table.size()), p.table.empty() ? hidden.cols() : static_cast<int64_t>(p.table[0].size()), form.table),
+    : hidden(form.dtype, static_cast<int64_t>(p.hidden.size()), p.table.empty() ? 0 : static_cast<int64_t>(p.table[0].size()), form.hidden),
+      table(form.dtype, static_cast<int64_t>(p.table.size()), hidden.cols(), form.table),
       options(p.options),
       grad_scale(p.grad_scale) {
   fill(hidden, p.hidden);

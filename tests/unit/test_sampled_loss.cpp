@@ -180,5 +180,293 @@ TEST(SampledLoss, AgreesWithOracle) {
   }
 }
 
+
+TEST(SampledLoss, LayoutsAndDtypes) {
+  const Layout layouts[] = {{.row_pad = 3, .offset = 1}, {.step = 2}, {.transposed = true}, {.reversed_rows = true},
+                            {.row_pad = 1, .step = 2, .reversed_cols = true}};
+  VMX_FOR_EACH_ISA(ctx) {
+    for (const bool shared : ways()) {
+      for (const bool cosine : {false, true}) {
+        for (const int32_t dtype : {VMX_F32, VMX_BF16}) {
+          for (size_t i = 0; i < std::size(layouts); ++i) {
+            SampledForm form;
+            form.dtype = dtype;
+            form.shared = shared;
+            form.lists = form.bias = form.identity = form.empty_slots = true;
+            form.hidden = layouts[i];
+            form.table = layouts[(i + 1) % std::size(layouts)];
+            form.ids = layouts[(i + 2) % std::size(layouts)];
+            form.log_q = layouts[(i + 3) % std::size(layouts)];
+            form.stride = i % 2 ? -2 : 3;
+            SampledProblem p = make_sampled_problem({9, 70, 50, 20}, form, 300 + i);
+            set_options(p, kKinds[i % 2 ? 3 : 7], cosine, 0.5, VMX_REDUCE_SUM);
+            const SampledArguments arguments(p, form);
+            SampledAnswers answers(arguments, 50, i % 2 ? dtype : VMX_F32, layouts[(i + 4) % std::size(layouts)], form.stride);
+            for (int64_t c = 0; c < 50; ++c) {
+              answers.grad_bias.set(c, 2);
+              for (int64_t k = 0; k < 70; ++k) answers.grad_table.set(c, k, 2);
+            }
+            const std::string what = std::string(shared ? "shared " : "per row ") + (cosine ? "cosine " : "dot ") + std::to_string(i);
+            SCOPED_TRACE(what);
+            ASSERT_EQ(answers.run(ctx, nullptr, arguments), VMX_OK) << last_error();
+            check_sampled(what, p, answers, 2);
+            EXPECT_TRUE(answers.surroundings_untouched());
+          }
+        }
+      }
+    }
+  }
+}
+
+// Several chunks of rows, several tiles of candidates, rows of the table that are fetched beforehand.
+TEST(SampledLoss, ManyRowsAndCandidates) {
+  for (const bool shared : ways()) {
+    for (const LossKind& kind : {kKinds[3], kKinds[7]}) {
+      SampledForm form;
+      form.shared = shared;
+      form.lists = form.bias = true;
+      SampledProblem p = make_sampled_problem(shared ? SampledSizes{700, 24, 900, 1100} : SampledSizes{150, 24, 400, 130}, form, 41);
+      set_options(p, kind, false, 2.0, VMX_REDUCE_MEAN);
+      const SampledArguments arguments(p, form);
+      SampledAnswers answers(arguments, arguments.table.rows());
+      ASSERT_EQ(answers.run(nullptr, nullptr, arguments), VMX_OK) << last_error();
+      check_sampled(std::string(kind.name) + (shared ? " shared" : " per row"), p, answers);
+    }
+  }
+}
+
+// A class that more than 64 rows share: its sum goes to f64 by pieces.
+TEST(SampledLoss, ManyTermsOfOneClass) {
+  VMX_FOR_EACH_ISA(ctx) {
+    SampledForm form;
+    SampledProblem p = make_sampled_problem({300, 67, 3, 5}, form, 42);
+    set_options(p, kKinds[9], false, 1.0, VMX_REDUCE_SUM);
+    const SampledArguments arguments(p, form);
+    SampledAnswers answers(arguments, 3);
+    ASSERT_EQ(answers.run(ctx, nullptr, arguments), VMX_OK) << last_error();
+    check_sampled("three classes", p, answers);
+  }
+}
+
+TEST(SampledLoss, ForwardAloneSaysTheSame) {
+  for (const bool shared : ways()) {
+    for (const LossKind& kind : kKinds) {
+      SampledForm form;
+      form.shared = shared;
+      form.lists = form.empty_slots = true;
+      SampledProblem p = make_sampled_problem({20, 33, 40, 30}, form, 51);
+      set_options(p, kind, false, 0.5, VMX_REDUCE_MEAN);
+      const SampledArguments arguments(p, form);
+      SampledAnswers with(arguments, 40), without(arguments, 40);
+      const auto untouched = without.grad_hidden.bytes();
+      ASSERT_EQ(with.run(nullptr, nullptr, arguments), VMX_OK) << last_error();
+      ASSERT_EQ(without.run(nullptr, nullptr, arguments, false), VMX_OK) << last_error();
+      EXPECT_EQ(with.loss.bytes(), without.loss.bytes()) << kind.name;
+      EXPECT_EQ(with.flags, without.flags);
+      EXPECT_EQ(with.total, without.total);
+      EXPECT_EQ(without.grad_hidden.bytes(), untouched);
+      EXPECT_EQ(without.sparse.count, -9);
+    }
+  }
+}
+
+// Each output by itself says what it says beside the others.
+TEST(SampledLoss, OutputsAlone) {
+  for (const bool shared : ways()) {
+    for (const bool cosine : {false, true}) {
+      SampledForm form;
+      form.shared = shared;
+      form.lists = form.bias = true;
+      SampledProblem p = make_sampled_problem({20, 33, 40, 30}, form, 52);
+      set_options(p, kKinds[3], cosine, 0.5, VMX_REDUCE_MEAN);
+      const SampledArguments arguments(p, form);
+      SampledAnswers all(arguments, 40);
+      ASSERT_EQ(all.run(nullptr, nullptr, arguments), VMX_OK) << last_error();
+      for (int which = 0; which < 4; ++which) {
+        SampledAnswers one(arguments, 40);
+        if (which != 0) one.grads.hidden.data = nullptr;
+        if (which != 1) one.grads.table.data = nullptr;
+        if (which != 2) one.grads.bias.data = nullptr;
+        if (which != 3) one.grads.sparse = nullptr;
+        ASSERT_EQ(one.run(nullptr, nullptr, arguments), VMX_OK) << last_error();
+        const SampledAnswers blank(arguments, 40);
+        EXPECT_EQ(one.grad_hidden.bytes(), (which == 0 ? all : blank).grad_hidden.bytes());
+        EXPECT_EQ(one.grad_table.bytes(), (which == 1 ? all : blank).grad_table.bytes());
+        EXPECT_EQ(one.grad_bias.bytes(), (which == 2 ? all : blank).grad_bias.bytes());
+        EXPECT_EQ(one.rows.bytes(), (which == 3 ? all : blank).rows.bytes());
+        EXPECT_EQ(one.row_bias, (which == 3 ? all : blank).row_bias);
+      }
+      vmx_sampled_out nothing = VMX_SAMPLED_OUT_INIT;
+      EXPECT_EQ(vmx_sampled_loss(nullptr, nullptr, arguments.hidden, arguments.table, &arguments.bias->view(), &arguments.targets,
+                                 &arguments.candidates, &nothing, nullptr, &arguments.options),
+                VMX_OK);
+    }
+  }
+}
+
+// Hits leave no trace: neither in the loss nor in a gradient, wherever they stand.
+TEST(SampledLoss, NoHitSurvives) {
+  for (const bool shared : ways()) {
+    for (const LossKind& kind : kKinds) {
+      if (kind.flags & VMX_SAMPLED_KEEP_HITS || kind.correction == VMX_CORRECT_IS) continue;
+      SampledForm form;
+      form.shared = shared;
+      form.planted_hits = false;
+      SampledProblem clean = make_sampled_problem({6, 19, 60, 25}, form, 61);
+      for (auto& list : clean.targets) list[0].id = 59;  // a class that no row draws
+      for (auto& list : clean.candidates) {
+        for (auto& c : list) c.id = c.id == 59 ? 3 : c.id;
+      }
+      set_options(clean, kind, false, 0.7, VMX_REDUCE_SUM);
+      SampledProblem with = clean, empty = clean;
+      for (auto* p : {&with, &empty}) {
+        for (auto& list : p->candidates) {
+          for (const size_t place : {size_t{0}, size_t{7}, size_t{24}}) list[place].id = p == &with ? 59 : -1;
+        }
+      }
+      const SampledArguments a(with, form), b(empty, form);
+      SampledAnswers hits(a, 60), slots(b, 60);
+      ASSERT_EQ(hits.run(nullptr, nullptr, a), VMX_OK) << last_error();
+      ASSERT_EQ(slots.run(nullptr, nullptr, b), VMX_OK) << last_error();
+      EXPECT_EQ(hits.loss.bytes(), slots.loss.bytes()) << kind.name;
+      EXPECT_EQ(hits.bytes(), slots.bytes()) << kind.name;
+    }
+  }
+}
+
+// ---------------------------------------------------------------- edges
+
+TEST(SampledLoss, NoNegativesLeft) {
+  VMX_FOR_EACH_ISA(ctx) {
+    for (const bool shared : ways()) {
+      for (const LossKind& kind : kKinds) {
+        SampledForm form;
+        form.shared = shared;
+        form.lists = true;
+        SampledProblem p = make_sampled_problem({6, 19, 30, 4}, form, 71);
+        for (auto& list : p.candidates) {
+          for (auto& c : list) c.id = -1;
+        }
+        set_options(p, kind, false, 0.7, VMX_REDUCE_SUM);
+        const SampledArguments arguments(p, form);
+        SampledAnswers answers(arguments, 30);
+        ASSERT_EQ(answers.run(ctx, nullptr, arguments), VMX_OK) << last_error();
+        check_sampled(std::string("no negatives ") + kind.name, p, answers);
+        for (const uint32_t flags : answers.flags) EXPECT_EQ(flags, VMX_ROW_EMPTY);
+
+        // No slots at all.
+        for (auto& list : p.candidates) list.clear();
+        const SampledArguments none(p, form);
+        SampledAnswers of_none(none, 30);
+        ASSERT_EQ(of_none.run(ctx, nullptr, none), VMX_OK) << last_error();
+        check_sampled(std::string("no slots ") + kind.name, p, of_none);
+      }
+    }
+  }
+}
+
+TEST(SampledLoss, OddRows) {
+  VMX_FOR_EACH_ISA(ctx) {
+    for (const bool shared : ways()) {
+      for (const LossKind& kind : kKinds) {
+        for (const bool cosine : {false, true}) {
+          SampledForm form;
+          form.shared = shared;
+          form.lists = true;
+          SampledProblem p = make_sampled_problem({12, 5, 40, 14}, form, 81);
+          p.hidden[1][2] = NAN;
+          p.hidden[3][0] = INFINITY;
+          p.hidden[4] = std::vector<double>(5, 0.0);
+          p.targets[6].clear();  // NaN without targets
+          p.hidden[6][1] = NAN;
+          p.table[7][3] = NAN;
+          p.table[8][1] = INFINITY;
+          p.table[9][1] = -INFINITY;
+          p.table[10] = std::vector<double>(5, 0.0);
+          p.targets[7] = {{7, 1, -2}};
+          p.targets[8] = {{8, 1, -2}, {3, 0.5, -3}};
+          p.targets[9] = {{9, 1, -2}, {4, 1, -3}};
+          p.targets[10] = {{10, 1, -2}};
+          for (size_t r = 0; r < p.candidates.size(); ++r) {
+            // Few rows meet the odd classes, but for shared candidates.
+            for (auto& c : p.candidates[r]) {
+              if (c.id >= 7 && c.id <= 9) c.id = 20;
+            }
+            if (!shared && r == 2) p.candidates[r][5].id = 7;
+            if (!shared && r == 0) p.candidates[r][5].id = 8;
+            if (r == 0 || r == 5) p.candidates[r][6].id = 9;
+            p.candidates[r][7].id = 10;
+          }
+          for (auto& h : p.hidden) {
+            if (h[1] == 0) h[1] = 0.5;  // 0 times an infinity is another matter
+          }
+          p.hidden[4][1] = 0;
+          set_options(p, kind, cosine, 0.7, VMX_REDUCE_SUM);
+          const SampledArguments arguments(p, form);
+          SampledAnswers answers(arguments, 40);
+          const std::string what = std::string("odd ") + kind.name + (shared ? " shared" : " per row") + (cosine ? " cosine" : "");
+          SCOPED_TRACE(what);
+          ASSERT_EQ(answers.run(ctx, nullptr, arguments), VMX_OK) << last_error();
+          check_sampled(what, p, answers);
+        }
+      }
+    }
+  }
+}
+
+// Lengths that f32 squares do not hold: a cosine is one all the same.
+TEST(SampledLoss, CosinesOfAnyLength) {
+  VMX_FOR_EACH_ISA(ctx) {
+    for (const bool shared : ways()) {
+      SampledForm form;
+      form.shared = shared;
+      SampledProblem p = make_sampled_problem({6, 70, 30, 20}, form, 91);
+      for (size_t r = 0; r < p.hidden.size(); ++r) {
+        for (double& v : p.hidden[r]) v = std::ldexp(v, r % 3 == 0 ? -60 : r % 3 == 1 ? 70 : 0);
+      }
+      for (size_t c = 0; c < p.table.size(); ++c) {
+        for (double& v : p.table[c]) v = std::ldexp(v, c % 4 == 0 ? -100 : c % 4 == 1 ? 80 : c % 4 == 2 ? 0 : -15);
+      }
+      set_options(p, kKinds[9], true, 0.5, VMX_REDUCE_SUM);
+      p.grad_scale = 0x1p-20;
+      const SampledArguments arguments(p, form);
+      SampledAnswers answers(arguments, 30);
+      ASSERT_EQ(answers.run(ctx, nullptr, arguments), VMX_OK) << last_error();
+      check_sampled(std::string("lengths") + (shared ? " shared" : " per row"), p, answers);
+    }
+  }
+}
+
+TEST(SampledLoss, NothingToDo) {
+  for (const bool shared : ways()) {
+    SampledForm form;
+    form.shared = shared;
+    SampledProblem p = make_sampled_problem({0, 4, 5, 3}, form, 1);
+    if (shared) {
+      p.candidates = {{{2, -1.0}, {2, -1.0}, {-1, 0}}};
+    }
+    const SampledArguments arguments(p, form);
+    SampledAnswers answers(arguments, 5);
+    for (const int32_t reduction : {VMX_REDUCE_SUM, VMX_REDUCE_MEAN}) {
+      SampledArguments again(p, form);
+      again.options.reduction = reduction;
+      ASSERT_EQ(answers.run(nullptr, nullptr, again), VMX_OK) << last_error();
+      EXPECT_EQ(answers.weight, 0.0);
+      EXPECT_EQ(std::isnan(answers.total), reduction == VMX_REDUCE_MEAN);
+      EXPECT_TRUE(reduction == VMX_REDUCE_MEAN || answers.total == 0.0);
+    }
+    EXPECT_EQ(answers.sparse.count, shared ? 1 : 0);
+    EXPECT_EQ(answers.listed(2, 0), 0.0);
+  }
+  // No columns: scores are those of the bias.
+  SampledForm form;
+  form.bias = true;
+  SampledProblem p = make_sampled_problem({3, 0, 9, 5}, form, 2);
+  const SampledArguments arguments(p, form);
+  SampledAnswers answers(arguments, 9);
+  ASSERT_EQ(answers.run(nullptr, nullptr, arguments), VMX_OK) << last_error();
+  check_sampled("no columns", p, answers);
+}
+
 }  // namespace
 }  // namespace vmx::test

@@ -25,8 +25,8 @@ struct TrainSettings {
   int64_t epochs = 30, batch = 256;
   double learning_rate = 0.01, user_learning_rate = 0.1;  // of the items, of the users
   Schedule schedule = Schedule::constant;
-  PositiveWeight positive_weight = PositiveWeight::mean;
-  AdamSettings adam, user_adam{0, 0.9, 1e-8, 0};
+  PositiveWeight positive_weight = PositiveWeight::one;
+  AdamSettings adam, user_adam{0.5, 0.9, 1e-8, 0};
   uint64_t seed = 1;
 };
 

@@ -22,10 +22,10 @@ enum class Schedule { constant, linear, cosine };
 struct TrainSettings {
   std::string loss = "softmax";
   std::optional<SampledSettings> sampled;  // of a sampled loss
-  int64_t epochs = 30, batch = 256;
+  int64_t epochs = 36, batch = 256;
   double learning_rate = 0.01, user_learning_rate = 0.1;  // of the items, of the users
-  Schedule schedule = Schedule::constant;
-  PositiveWeight positive_weight = PositiveWeight::one;
+  Schedule schedule = Schedule::linear;
+  PositiveWeight positive_weight = PositiveWeight::sqrt;
   AdamSettings adam, user_adam{0.5, 0.9, 1e-8, 0};
   uint64_t seed = 1;
 };

@@ -41,6 +41,10 @@ function(vmx_compile_options target)
   if(VMX_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${VMX_SANITIZE} -fno-sanitize-recover=all
                                              -fno-omit-frame-pointer -O1 -g1)
+    if(VMX_SANITIZE STREQUAL "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      # GCC 12 fails inside that pass on the kernels ("in gsi_insert_seq_nodes_after").
+      target_compile_options(${target} PRIVATE -fno-tree-sra)
+    endif()
     target_link_options(${target} PRIVATE -fsanitize=${VMX_SANITIZE})
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU") # the checks hide the flow of values from this warning
       target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)

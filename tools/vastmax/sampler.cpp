@@ -35,8 +35,10 @@ Negatives::Negatives(Engine& engine, const SampledSettings& settings, const Csr&
     const std::vector<int32_t> count = popularity(train, items);
     by_popularity_.resize(static_cast<size_t>(items));
     std::iota(by_popularity_.begin(), by_popularity_.end(), 0);
-    std::stable_sort(by_popularity_.begin(), by_popularity_.end(),
-                     [&](int32_t a, int32_t b) { return count[static_cast<size_t>(a)] > count[static_cast<size_t>(b)]; });
+    std::sort(by_popularity_.begin(), by_popularity_.end(), [&](int32_t a, int32_t b) {
+      const int32_t of_a = count[static_cast<size_t>(a)], of_b = count[static_cast<size_t>(b)];
+      return of_a != of_b ? of_a > of_b : a < b;
+    });
     rank_.resize(by_popularity_.size());
     for (size_t rank = 0; rank < rank_.size(); ++rank) {
       rank_[static_cast<size_t>(by_popularity_[rank])] = static_cast<int32_t>(rank);

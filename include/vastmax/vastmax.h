@@ -604,19 +604,19 @@ VMX_API vmx_status vmx_sampler_options_init(vmx_sampler_options *options, size_t
  *             a class; others O(1).
  *  Source     Walker 1977, Vose 1991 (alias); Yi et al. 2019 (in-batch); Chen et al., arXiv 2109.05773 (MIDX); Blanc &
  *             Rendle 2018 (quadratic kernel); Kool et al. 2019 (Gumbel top-k). VMX_ERR_VALUE for a negative or non-finite
- *             weight. Since 0.2. */
+ *             weight. Since 0.1. */
 VMX_API vmx_status vmx_sampler_create(const vmx_context *ctx, const vmx_sampler_options *options,
                                       vmx_sampler **out) VMX_NOEXCEPT;
 /** Takes new embeddings (same shape): MIDX quantises again from the codebooks at hand, QUADRATIC sums its tree again, EXACT
  *  keeps the new view. With ids (QUADRATIC only; NULL: all) only these classes have changed: O(d^2) each, O(d^2 log V) for each
  *  leaf of the tree; the result is that of a new sampler up to rounding. VMX_ERR_UNSUPPORTED for kinds without embeddings.
- *  Since 0.2. */
+ *  Since 0.1. */
 VMX_API vmx_status vmx_sampler_update(const vmx_context *ctx, vmx_sampler *sampler, const vmx_matrix *embeddings,
                                       const vmx_ids *ids) VMX_NOEXCEPT;
 /** IN_BATCH: class ids seen in the batch of that step, in [0, 2^56). Steps do not fall (VMX_ERR_VALUE); a batch may come in parts; a
  *  repeat within a step counts once. The mean gap B between the steps that hold a class follows B <- (1-a) B + a (step - last), a
  *  the rate, and q = 1/B estimates its probability to be in a batch: what in-batch softmax takes off the scores. A class seen in
- *  one step alone has B = that step + 1, one never seen B = the highest step + 2 (1 before anything was seen). Since 0.2. */
+ *  one step alone has B = that step + 1, one never seen B = the highest step + 2 (1 before anything was seen). Since 0.1. */
 VMX_API vmx_status vmx_sampler_observe(vmx_sampler *sampler, const vmx_ids *ids, int64_t step) VMX_NOEXCEPT;
 /** Bytes held, 0 for NULL. */
 VMX_API size_t vmx_sampler_size(const vmx_sampler *sampler) VMX_NOEXCEPT;
@@ -656,7 +656,7 @@ VMX_API vmx_status vmx_draw_options_init(vmx_draw_options *options, size_t size)
  *             and for COUNTS of EXACT without replacement.
  *  Cost       O(1) a draw for UNIFORM, LOG_UNIFORM, WEIGHTS; MIDX O(K d + K^2) a row, then O(log K) a draw; QUADRATIC
  *             O(d^2 log(V/d)) a row and draw, less where many draws share nodes; EXACT one pass over the scores, two with
- *             replacement. Since 0.2. */
+ *             replacement. Since 0.1. */
 VMX_API vmx_status vmx_sampler_draw(const vmx_context *ctx, vmx_workspace *ws, const vmx_sampler *sampler,
                                     const vmx_matrix *hidden, const vmx_matrix *ids, const vmx_matrix *log_q,
                                     int64_t *tries, uint32_t *row_flags, const vmx_draw_options *options) VMX_NOEXCEPT;
@@ -669,7 +669,7 @@ VMX_API vmx_status vmx_sampler_draw(const vmx_context *ctx, vmx_workspace *ws, c
  *  tries      [rows] (stride 0: one for all) as vmx_sampler_draw gave, or NULL. EXACT without replacement has no such
  *             formula: VMX_ERR_UNSUPPORTED.
  *  log_q      [number of ids] f32 or f64; -inf for a class that is never drawn, NaN in rows with NAN or INF.
- *  Cost       QUADRATIC O(d) a class and O(d^2) a row, EXACT a pass over all scores. Since 0.2. */
+ *  Cost       QUADRATIC O(d) a class and O(d^2) a row, EXACT a pass over all scores. Since 0.1. */
 VMX_API vmx_status vmx_sampler_log_q(const vmx_context *ctx, vmx_workspace *ws, const vmx_sampler *sampler,
                                      const vmx_matrix *hidden, const vmx_csr *classes, int64_t draws,
                                      const int64_t *tries, int64_t tries_stride,
@@ -792,7 +792,7 @@ VMX_API vmx_status vmx_sampled_out_init(vmx_sampled_out *out, size_t size) VMX_N
  *             candidate's row from memory, and a sort of the ids for the table's gradient, for which 24 bytes of scratch are
  *             needed for each id. Cosines read each class's row once more. Nothing depends on classes.
  *  Source     Bengio & Senecal 2008, Jean et al. 2015 (IS), Ma & Collins 2018 (RANKING), Yi et al. 2019; Gutmann & Hyvarinen
- *             2010; Mikolov et al. 2013; Rendle et al. 2009; Mao et al. 2021. Since 0.2. */
+ *             2010; Mikolov et al. 2013; Rendle et al. 2009; Mao et al. 2021. Since 0.1. */
 VMX_API vmx_status vmx_sampled_loss(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *hidden,
                                     const vmx_matrix *table, const vmx_vector *bias, const vmx_csr *targets,
                                     const vmx_candidates *candidates, const vmx_sampled_out *out,
@@ -807,7 +807,7 @@ VMX_API vmx_status vmx_sampled_loss(const vmx_context *ctx, vmx_workspace *ws, c
  *  options    score, temperature, reduction, memory_limit; loss, correction and the VMX_SAMPLED_* flags are not looked at.
  *  Edge, Error, Bits  as vmx_sampled_loss with shared candidates; every row has weight 1. VMX_ERR_UNSUPPORTED in a build without
  *             oneDNN. Cost: three products.
- *  Source     van den Oord et al. 2018; Yi et al. 2019. Since 0.2. */
+ *  Source     van den Oord et al. 2018; Yi et al. 2019. Since 0.1. */
 VMX_API vmx_status vmx_in_batch_softmax(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *queries,
                                         const vmx_matrix *keys, const vmx_ids *identity, const vmx_vector *log_q,
                                         const vmx_sampled_out *out, const vmx_matrix *grad_queries,
@@ -844,7 +844,7 @@ VMX_API vmx_status vmx_update_options_init(vmx_update_options *options, size_t s
  *  Cost       O(count*dim): one read and write of the rows named, fetched ahead. No allocation.
  *  Status     VMX_ERR_LABEL for an id outside the table, VMX_ERR_VALUE for ids that do not rise, or a moment that the optimizer
  *             has not; else as usual.
- *  Source     Duchi et al. 2011; Kingma & Ba 2015; Loshchilov & Hutter 2019 for the decay. Since 0.2. */
+ *  Source     Duchi et al. 2011; Kingma & Ba 2015; Loshchilov & Hutter 2019 for the decay. Since 0.1. */
 VMX_API vmx_status vmx_sparse_update(const vmx_context *ctx, const vmx_sparse_rows *grad, const vmx_matrix *table,
                                      const vmx_matrix *mean, const vmx_matrix *square,
                                      const vmx_update_options *options) VMX_NOEXCEPT;

@@ -227,7 +227,7 @@ class SampledLosses(Base):
     def test_each_learns_more_than_popularity(self):
         for loss in self.LOSSES:
             with self.subTest(loss):
-                negatives = [] if loss == "infonce" else ["--negatives", "64"]
+                negatives = [] if loss in ("infonce", "neg") else ["--negatives", "64"]
                 self.train(*self.DATA, "--loss", loss, *negatives, "--epochs", "30", "--eval-every", "5",
                            "--json", self.path("j"))
                 report = load(self.path("j"))

@@ -37,12 +37,18 @@ TEST(Settings, DefaultsOfTheLosses) {
     if (!tool::is_sampled(entry.name)) continue;
     const SampledSettings s = tool::decide(entry.name, {}, Score::cosine, 5000);
     EXPECT_EQ(s.negatives > 0, s.sampler != SamplerKind::in_batch) << entry.name;
-    EXPECT_FALSE(s.per_row || s.unique || s.keep_hits) << entry.name;
+    EXPECT_EQ(s.per_row, std::string(entry.name) == "neg") << entry.name;
+    EXPECT_FALSE(s.unique || s.keep_hits) << entry.name;
+    EXPECT_DOUBLE_EQ(s.negative_weight, 50);
     const bool softmax = s.loss == VMX_LOSS_SAMPLED_SOFTMAX;
     EXPECT_EQ(s.joint, softmax) << entry.name;
     EXPECT_EQ(s.correction == tool::Correction::none, !softmax) << entry.name;
     EXPECT_DOUBLE_EQ(s.log_z, std::log(5000.0));
   }
+  EXPECT_EQ(tool::decide("ccl", {}, Score::cosine, 60).negative_weight, 1);
+  EXPECT_EQ(tool::default_temperature("bpr", Score::cosine), 0.2);
+  EXPECT_EQ(tool::default_temperature("softmax", Score::cosine), 0.1);
+  EXPECT_EQ(tool::default_temperature("bpr", Score::dot), 1);
   EXPECT_FALSE(tool::is_sampled("softmax"));
   SampledOptions midx;
   midx.sampler = "midx";

@@ -61,7 +61,7 @@ Command add_train_command(CLI::App& app) {
                                 ->check(CLI::IsMember({"dot", "cosine"}));
   const auto* const dim = app.add_option("--dim", o.dim, "dimensions of the vectors")->check(whole(1, 16384));
   app.add_option("--temperature", o.temperature,
-                 "divides the scores; 0: 0.1 for cosine, 1 for dot, or what the loaded model has")
+                 "divides the scores; 0: 1 for dot, 0.1 for cosine (0.2 with neg and bpr), or what the loaded model has")
       ->check(number(0, 1e6));
   app.add_option("--loss", o.train.loss, "what is minimised")->check(CLI::IsMember(loss_names));
   SampledOptions& s = o.sampled;
@@ -77,14 +77,14 @@ Command add_train_command(CLI::App& app) {
   app.add_flag("--separate", parsed->separate, "each positive of a user in its own denominator")->excludes(joint);
   app.add_flag("--keep-hits", s.keep_hits, "negatives that are positives of the user stay");
   app.add_flag("--unique", s.unique, "negatives are drawn without replacement");
-  app.add_flag("--per-row", s.per_row, "each user has negatives of its own (midx, quadratic and exact always give these)");
+  app.add_flag("--per-row", s.per_row, "each user has negatives of its own (so always with midx, quadratic, exact, and with --loss neg)");
   app.add_option("--power", s.power, "sampler unigram: of the number of users; 0.75 if not given")->check(number(0, 100));
   app.add_option("--rebuild-every", s.rebuild_every,
                  "samplers midx and quadratic: epochs (2) or steps (200steps) until they take up the items' new vectors; 1 epoch if "
                  "not given");
   app.add_option("--margin", s.margin, "loss ccl: cosine up to which a negative costs nothing; 0.4 if not given")
       ->check(number(-1, 1));
-  app.add_option("--negative-weight", s.negative_weight, "loss ccl: of the negatives' part; 1 if not given")
+  app.add_option("--negative-weight", s.negative_weight, "loss ccl: of the negatives' part; a hundredth of the number of items if not given")
       ->check(number(0, 1e6));
   app.add_option("--log-z", s.log_z, "loss nce: constant taken off all scores; log of the number of items if not given")
       ->check(number(-1e6, 1e6));

@@ -22,8 +22,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr double kSampledLearningRate = 0.03;  // docs/train.md tells why
 
-double default_temperature(Score score) { return score == Score::cosine ? 0.1 : 1.0; }
-
 /// Everything of one run, in the order in which it happens.
 class Run {
  public:
@@ -146,7 +144,7 @@ void Run::choose_shown_users() {
 void Run::make_model() {
   if (options_.load.empty()) {
     model_.score = options_.score;
-    model_.temperature = options_.temperature > 0 ? options_.temperature : default_temperature(options_.score);
+    model_.temperature = options_.temperature > 0 ? options_.temperature : default_temperature(options_.train.loss, options_.score);
     model_.users = Table(data_.users, options_.dim);
     model_.items = Table(data_.items, options_.dim);
     initialise(&model_.users, options_.init, options_.train.seed, Purpose::init_users);

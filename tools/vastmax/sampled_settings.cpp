@@ -16,15 +16,17 @@ struct KnownLoss {
   SamplerKind sampler;
   Correction correction;
   int64_t negatives;
+  bool per_row;
+  double temperature;  // of cosines
 };
 // Defaults, found on Gowalla and the package graph: docs/train.md.
 constexpr KnownLoss kLosses[] = {
-    {"sampled_softmax", VMX_LOSS_SAMPLED_SOFTMAX, SamplerKind::unigram, Correction::is, 1024},
-    {"infonce", VMX_LOSS_SAMPLED_SOFTMAX, SamplerKind::in_batch, Correction::ranking, 0},
-    {"nce", VMX_LOSS_NCE, SamplerKind::uniform, Correction::none, 1024},
-    {"neg", VMX_LOSS_NEG, SamplerKind::unigram, Correction::none, 16},
-    {"bpr", VMX_LOSS_BPR, SamplerKind::uniform, Correction::none, 1024},
-    {"ccl", VMX_LOSS_CCL, SamplerKind::uniform, Correction::none, 1024},
+    {"sampled_softmax", VMX_LOSS_SAMPLED_SOFTMAX, SamplerKind::unigram, Correction::is, 1024, false, 0.1},
+    {"infonce", VMX_LOSS_SAMPLED_SOFTMAX, SamplerKind::in_batch, Correction::ranking, 0, false, 0.1},
+    {"nce", VMX_LOSS_NCE, SamplerKind::uniform, Correction::none, 1024, false, 0.1},
+    {"neg", VMX_LOSS_NEG, SamplerKind::uniform, Correction::none, 16, true, 0.2},
+    {"bpr", VMX_LOSS_BPR, SamplerKind::uniform, Correction::none, 1024, false, 0.2},
+    {"ccl", VMX_LOSS_CCL, SamplerKind::uniform, Correction::none, 1024, false, 0.1},
 };
 
 const KnownLoss* known(const std::string& name) {
@@ -62,6 +64,12 @@ bool needs_queries(SamplerKind kind) {
 bool needs_rebuilding(SamplerKind kind) { return kind == SamplerKind::midx || kind == SamplerKind::quadratic; }
 
 bool is_sampled(const std::string& loss) { return known(loss) != nullptr; }
+
+double default_temperature(const std::string& loss, Score score) {
+  if (score == Score::dot) return 1;
+  const KnownLoss* const found = known(loss);
+  return found ? found->temperature : 0.1;
+}
 
 Period parse_period(const std::string& text, const std::string& option) {
   Period period;
@@ -109,7 +117,7 @@ SampledSettings decide(const std::string& loss, const SampledOptions& given, Sco
     }
   }
   s.unique = given.unique;
-  s.per_row = given.per_row || needs_queries(s.sampler);
+  s.per_row = given.per_row || needs_queries(s.sampler) || (choice.per_row && !in_batch);
   if (s.unique && s.sampler == SamplerKind::exact && (s.correction == Correction::counts || s.loss == VMX_LOSS_NCE)) {
     refuse("--unique", "--sampler exact tells no expected counts without replacement");
   }
@@ -122,7 +130,7 @@ SampledSettings decide(const std::string& loss, const SampledOptions& given, Sco
     refuse("--negative-weight", "--loss " + loss + " has none; it belongs to ccl");
   }
   s.margin = given.margin.value_or(0.4);
-  s.negative_weight = given.negative_weight.value_or(1);
+  s.negative_weight = given.negative_weight.value_or(std::max(1.0, 0.01 * static_cast<double>(items)));
   if (given.power && s.sampler != SamplerKind::unigram) {
     refuse("--power", std::string("--sampler ") + name_of(s.sampler) + " has none; it belongs to unigram");
   }

@@ -54,6 +54,9 @@ bool needs_rebuilding(SamplerKind kind);  // keeps a picture of the items that g
 /// Whether it is one of the losses here; exact ones are not.
 bool is_sampled(const std::string& loss);
 
+/// Of this loss, exact ones too.
+double default_temperature(const std::string& loss, Score score);
+
 /// Settings of this loss from what was given. UserError, naming option and value, for what does not go together.
 SampledSettings decide(const std::string& loss, const SampledOptions& given, Score score, int64_t items);
 /// UserError if anything was given that an exact loss has no use for.

@@ -8,7 +8,7 @@
 #     --isa NAME       scalar, avx2 or avx512 instead of the best
 #     --json FILE      the rows as JSON (default build/bench/rows.json; this machine's figures go to build/bench/machine.json)
 #     --plot FILE      .svg, .png or .pdf (default build/bench/plot.svg and plot.png)
-#     --peers python   also PyTorch, JAX, ONNX Runtime, NumPy and faiss, installed by pip into build/bench/venv (gigabytes);
+#     --peers python   also PyTorch, TensorFlow, JAX, ONNX Runtime, NumPy and faiss, by pip into build/bench/venv (gigabytes);
 #                      PIP_INDEX_URL or PIP_EXTRA_INDEX_URL may name an index that has PyTorch's smaller wheels for CPUs
 # Ctrl-C ends the measurement; the rows made so far are reported.
 set -euo pipefail
@@ -56,7 +56,7 @@ if [ -x "$out/venv/bin/python" ]; then
   install numpy numpy
   install matplotlib matplotlib
   if [ $python_peers = yes ]; then
-    for pair in torch:torch jax:jax ml_dtypes:ml_dtypes onnx:onnx onnxruntime:onnxruntime faiss:faiss-cpu; do
+    for pair in torch:torch tensorflow:tensorflow-cpu jax:jax ml_dtypes:ml_dtypes onnx:onnx onnxruntime:onnxruntime faiss:faiss-cpu; do
       install "${pair%%:*}" "${pair##*:}"
     done
   fi

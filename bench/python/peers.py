@@ -4,7 +4,7 @@
 
     peers.py --json ROWS --machine FIGURES [--threads N] [--quick] [LIBRARY ...]
 
-LIBRARY: numpy, torch, jax, onnxruntime, faiss (default: those that can be imported)."""
+LIBRARY: numpy, torch, tensorflow, jax, onnxruntime, faiss (default: those that can be imported)."""
 
 import argparse
 import ctypes.util
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-LIBRARIES = ["numpy", "torch", "jax", "onnxruntime", "faiss"]
+LIBRARIES = ["numpy", "torch", "tensorflow", "jax", "onnxruntime", "faiss"]
 
 
 def tcmalloc():
@@ -48,6 +48,9 @@ def environment(library, options):
         env["JAX_PLATFORMS"] = "cpu"
         if options.threads == 1:
             env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false " + env.get("XLA_FLAGS", "")
+    if library == "tensorflow":
+        env["TF_CPP_MIN_LOG_LEVEL"] = "2"
+        env["CUDA_VISIBLE_DEVICES"] = "-1"
     if library == "torch":
         if not options.quick:
             env["VASTMAX_BENCH_COMPILE"] = "1"

@@ -28,7 +28,8 @@ Negatives::Negatives(Engine& engine, const SampledSettings& settings, const Csr&
       seed_(seed),
       wants_log_q_(settings.loss == VMX_LOSS_NCE || settings.correction != Correction::none),
       wants_target_log_q_(wants_log_q_ && settings.correction != Correction::is),
-      counts_(settings.loss == VMX_LOSS_NCE || settings.correction == Correction::counts),
+      counts_(settings.loss == VMX_LOSS_NCE || settings.correction == Correction::counts ||
+              (settings.unique && settings.correction == Correction::is && settings.sampler != SamplerKind::exact)),
       candidates_(VMX_CANDIDATES_INIT) {
   const int64_t items = model.items.rows;
   if (settings.sampler == SamplerKind::log_uniform) {
@@ -138,11 +139,14 @@ void Negatives::take_batch(const LossBatch& batch) {
   check(vmx_sampler_log_q(engine_.context.get(), engine_.workspace.get(), sampler_.get(), nullptr, &classes, 0, nullptr, 0,
                           &log_q));
   candidates_.log_q = matrix_f32(log_q_.data(), 1, m);
-  if (settings_.correction == Correction::is) {  // log(m q) is to be the log of that probability
-    const auto log_m = static_cast<float>(std::log(static_cast<double>(m)));
-    for (float& value : log_q_) value -= log_m;
-  }
+  // log(m q) is to be the log of that probability.
+  if (settings_.correction == Correction::is) less_log(static_cast<double>(m));
   target_log_q(batch, 0);
+}
+
+void Negatives::less_log(double m) {
+  const auto log_m = static_cast<float>(std::log(m));
+  for (float& value : log_q_) value -= log_m;
 }
 
 void Negatives::draw_by_sampler(const LossBatch& batch) {
@@ -173,6 +177,8 @@ void Negatives::draw_by_sampler(const LossBatch& batch) {
       if (id >= 0) id = by_popularity_[static_cast<size_t>(id)];
     }
   }
+  // Without replacement the expected count stands for m q (Horvitz & Thompson 1952).
+  if (counts_ && settings_.correction == Correction::is) less_log(static_cast<double>(m));
   candidates_.ids = ids;
   candidates_.log_q = log_q;
   target_log_q(batch, counts_ ? m : 0);

@@ -33,6 +33,7 @@ class Negatives {
  private:
   void build();
   const float* embeddings();
+  void less_log(double m);  // off log_q_
   void draw_by_sampler(const LossBatch& batch);
   void take_batch(const LossBatch& batch);
   void target_log_q(const LossBatch& batch, int64_t draws);

@@ -27,8 +27,10 @@ def parse(arguments):
                         help="as of vastmax train: a folder, debian, debian:FILE, synthetic:...; may be repeated (debian)")
     parser.add_argument("--losses", default=",".join(LOSSES), help="by comma (%(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each loss, with seeds 1, 2, ... (%(default)s)")
-    parser.add_argument("--epochs", type=int, default=100, help="at most (%(default)s)")
-    parser.add_argument("--patience", type=int, default=10, help="epochs without a better one that end a run (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=None, help="of every loss (each its own, as vastmax train has them)")
+    parser.add_argument("--eval-every", type=int, default=4, help="epochs from one evaluation to the next (%(default)s)")
+    parser.add_argument("--patience", type=int, default=0,
+                        help="evaluations without a better one that end a run; 0: never (%(default)s)")
     parser.add_argument("--threads", type=int, default=None, help="of each run; runs go one after the other (all CPUs)")
     parser.add_argument("--dim", type=int, default=64, help="(%(default)s)")
     parser.add_argument("--results", default="build/compare", help="folder of the reports (%(default)s)")
@@ -38,9 +40,10 @@ def parse(arguments):
     options.data = options.data or ["debian"]
     options.losses = options.losses.split(",")
     options.more = more
-    for name in ("seeds", "epochs"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name}: {getattr(options, name)} is below 1")
+    for name, least in (("seeds", 1), ("epochs", 1), ("eval_every", 1), ("patience", 0)):
+        given = getattr(options, name)
+        if given is not None and given < least:
+            parser.error(f"--{name.replace('_', '-')}: {given} is below {least}")
     return options
 
 
@@ -62,8 +65,9 @@ def read_whole(path):
 
 
 def run(options, data, loss, seed):
-    arguments = ["--loss", loss, "--dim", str(options.dim), "--epochs", str(options.epochs), "--patience", str(options.patience),
-                 "--seed", str(seed), "--topk", "20"] + options.more
+    arguments = ["--loss", loss, "--dim", str(options.dim), "--eval-every", str(options.eval_every),
+                 "--patience", str(options.patience), "--seed", str(seed), "--topk", "20"]
+    arguments += ([] if options.epochs is None else ["--epochs", str(options.epochs)]) + options.more
     path = report_path(options, data, loss, seed, arguments)
     report = read_whole(path)
     if report is not None or options.table_only:
@@ -104,7 +108,7 @@ def table(data, runs):
     best = max(statistics.mean(best_validation(r) for r in reports) for reports in runs.values())
     first = next(iter(runs.values()))[0]
     about = first["data"]
-    lines = [f"**{data}**: {about['users']} users, {about['items']} items, {about['train']} interactions to learn from; "
+    lines = [f"**{os.path.basename(os.path.normpath(data))}**: {about['users']} users, {about['items']} items, {about['train']} interactions to learn from; "
              f"{first['machine']['cpu']}, {first['settings']['threads']} threads.", "",
              "| loss | Recall@20 | NDCG@20 | epoch | s an epoch | s to 95 % of the best NDCG |", "|---|---|---|---|---|---|"]
     popularity = first["popularity"]["test"]

@@ -91,8 +91,10 @@ Command add_train_command(CLI::App& app) {
   app.add_option("--positive-weight", parsed->positives,
                  "weight of each of a user's n positives: one (1), sqrt (1/sqrt(n)), mean (1/n)")
       ->check(CLI::IsMember({"one", "sqrt", "mean"}));
-  app.add_option("--epochs", o.train.epochs, "passes over the users; 0 with --load only evaluates")
-      ->check(whole(0, 1000000));
+  const auto* const epochs =
+      app.add_option("--epochs", o.train.epochs, "passes over the users; more for sampled losses if not given; 0 with --load only "
+                                                 "evaluates")
+          ->check(whole(0, 1000000));
   app.add_option("--batch", o.train.batch, "users in a step")->check(whole(1, 1 << 20));
   app.add_option("--optimizer", parsed->optimizer, "adam")->check(CLI::IsMember({"adam"}));
   const auto* const rate =
@@ -129,12 +131,13 @@ Command add_train_command(CLI::App& app) {
   app.add_option("--json", o.json, "write settings, machine, epochs and test to this file");
   app.add_option("--recommend", o.recommend, "show recommendations for so many users, or for these (names, by comma)");
 
-  return [parsed, score, dim, rate] {
+  return [parsed, score, dim, rate, epochs] {
     RunOptions& run = parsed->run;
     run.score = score_named(parsed->score, "--score");
     run.score_given = score->count() > 0;
     run.dim_given = dim->count() > 0;
     run.rate_given = rate->count() > 0;
+    run.epochs_given = epochs->count() > 0;
     if (parsed->joint || parsed->separate) run.sampled.joint = parsed->joint;
     run.train.schedule = parsed->schedule == "linear"   ? Schedule::linear
                          : parsed->schedule == "cosine" ? Schedule::cosine

@@ -20,7 +20,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr double kSampledLearningRate = 0.03;  // docs/train.md tells why
+// docs/train.md tells why.
+constexpr double kSampledLearningRate = 0.03;
+constexpr int64_t kSampledEpochs = 72;
 
 /// Everything of one run, in the order in which it happens.
 class Run {
@@ -182,6 +184,7 @@ void Run::decide_loss() {
   }
   train.sampled = decide(train.loss, options_.sampled, model_.score, data_.items);
   if (!options_.rate_given) train.learning_rate = kSampledLearningRate;
+  if (!options_.epochs_given) train.epochs = kSampledEpochs;
 }
 
 Json Run::settings_json() const {

@@ -19,7 +19,7 @@ struct RunOptions {
   Score score = Score::cosine;
   int64_t dim = 64;
   bool dim_given = false, score_given = false;  // else a loaded model decides
-  bool rate_given = false;                      // else the loss decides
+  bool rate_given = false, epochs_given = false;  // else the loss decides
   double temperature = 0;                       // 0: the loaded model's, or the default of the score
   double init = 0.1;
   double validation = 0.1;

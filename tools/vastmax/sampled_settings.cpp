@@ -21,7 +21,7 @@ struct KnownLoss {
 };
 // Defaults, found on Gowalla and the package graph: docs/train.md.
 constexpr KnownLoss kLosses[] = {
-    {"sampled_softmax", VMX_LOSS_SAMPLED_SOFTMAX, SamplerKind::unigram, Correction::is, 1024, false, 0.1},
+    {"sampled_softmax", VMX_LOSS_SAMPLED_SOFTMAX, SamplerKind::unigram, Correction::is, 2048, false, 0.1},
     {"infonce", VMX_LOSS_SAMPLED_SOFTMAX, SamplerKind::in_batch, Correction::ranking, 0, false, 0.1},
     {"nce", VMX_LOSS_NCE, SamplerKind::uniform, Correction::none, 1024, false, 0.1},
     {"neg", VMX_LOSS_NEG, SamplerKind::uniform, Correction::none, 16, true, 0.2},

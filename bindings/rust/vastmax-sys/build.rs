@@ -41,7 +41,11 @@ fn sources() -> PathBuf {
             return place.clone();
         }
     }
-    panic!("pkg-config finds no vastmax, and its sources are neither in {} nor in {}", places[0].display(), places[1].display());
+    panic!(
+        "pkg-config finds no vastmax, and its sources are neither in {} nor in {}",
+        places[0].display(),
+        places[1].display()
+    );
 }
 
 fn from_sources() {
@@ -70,7 +74,8 @@ fn from_sources() {
         }
         println!("cargo:rustc-link-lib=dnnl");
     }
-    let runtime = if env::var("CARGO_CFG_TARGET_VENDOR").as_deref() == Ok("apple") { "c++" } else { "stdc++" };
+    let runtime =
+        if env::var("CARGO_CFG_TARGET_VENDOR").as_deref() == Ok("apple") { "c++" } else { "stdc++" };
     println!("cargo:rustc-link-lib={runtime}");
     println!("cargo:root={}", prefix.display());
     println!("cargo:include={}", prefix.join("include").display());

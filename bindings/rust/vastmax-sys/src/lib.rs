@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The C ABI of vastmax as the header `vastmax.h` declares it, whose comments stand at each item. The crate `vastmax` is the
-//! safe layer over it.
+//! The C ABI of vastmax as the header `vastmax.h` declares it, whose comments stand at each item. The crate
+//! `vastmax` is the safe layer over it.
 //!
-//! Structs that begin with `struct_size` have their defaults in `INIT` and [`Default`]. Every function may be called from any
-//! thread unless its comment says otherwise.
+//! Structs that begin with `struct_size` have their defaults in `INIT` and [`Default`]. Every function may be
+//! called from any thread unless its comment says otherwise.
 //!
 //! ```
 //! use vastmax_sys::*;

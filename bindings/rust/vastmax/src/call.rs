@@ -54,26 +54,29 @@ impl fmt::Debug for RowFlags {
             (RowFlags::INF, "INF"),
             (RowFlags::UNDERFULL, "UNDERFULL"),
         ];
-        let names: Vec<&str> = known.iter().filter(|(bit, _)| self.contains(*bit)).map(|(_, name)| *name).collect();
+        let names: Vec<&str> =
+            known.iter().filter(|(bit, _)| self.contains(*bit)).map(|(_, name)| *name).collect();
         write!(f, "RowFlags({})", names.join(" | "))
     }
 }
 
-/// How a call runs: on which context, with which workspace, and where it tells what the rows hold. All may be missing; then it
-/// runs on the calling thread with the best ISA, allocates its scratch and frees it, and tells nothing.
+/// How a call runs: on which context, with which workspace, and where it tells what the rows hold. All may be
+/// missing; then it runs on the calling thread with the best ISA, allocates its scratch and frees it, and
+/// tells nothing.
 ///
-/// Every operation is a method: log-sum-exp and softmax ([`logsumexp`](Self::logsumexp), [`softmax`](Self::softmax),
-/// [`log_softmax`](Self::log_softmax)), losses ([`cross_entropy`](Self::cross_entropy)), [`topk`](Self::topk), the linear source
-/// ([`linear_logsumexp`](Self::linear_logsumexp), ...), samplers ([`sampler_draw`](Self::sampler_draw)), sampled losses
-/// ([`sampled_loss`](Self::sampled_loss)) and partial states ([`lse_fold`](Self::lse_fold)).
+/// Every operation is a method: log-sum-exp and softmax ([`logsumexp`](Self::logsumexp),
+/// [`softmax`](Self::softmax), [`log_softmax`](Self::log_softmax)), losses
+/// ([`cross_entropy`](Self::cross_entropy)), [`topk`](Self::topk), the linear source
+/// ([`linear_logsumexp`](Self::linear_logsumexp), ...), samplers ([`sampler_draw`](Self::sampler_draw)),
+/// sampled losses ([`sampled_loss`](Self::sampled_loss)) and partial states ([`lse_fold`](Self::lse_fold)).
 ///
 /// What holds for all of them:
-/// - Scores are `f32`, `f64`, `f16` or `bf16`. Log-sum-exps and losses are `f32`, or `f64` for `f64` scores; probabilities and
-///   gradients of scores may be any of the four, rounded once.
+/// - Scores are `f32`, `f64`, `f16` or `bf16`. Log-sum-exps and losses are `f32`, or `f64` for `f64` scores;
+///   probabilities and gradients of scores may be any of the four, rounded once.
 /// - Inputs may have any strides. Outputs must not overlap themselves; Rust sees to the rest.
 /// - -inf is a mask: probability and gradient exactly 0. Zero rows are fine.
-/// - The same input gives the same bits on every ISA, for any number of threads, order of rows, alignment and stride. (The
-///   linear source promises less: see [`Linear`](crate::Linear).)
+/// - The same input gives the same bits on every ISA, for any number of threads, order of rows, alignment and
+///   stride. (The linear source promises less: see [`Linear`](crate::Linear).)
 /// - Errors are those of [`Error`]: wrong shapes, dtypes and values, before anything is written.
 #[derive(Debug)]
 pub struct Call<'a> {
@@ -84,8 +87,8 @@ pub struct Call<'a> {
     _borrowed: PhantomData<(&'a Context, &'a mut [RowFlags])>,
 }
 
-// SAFETY: it holds a shared reference of a Sync context and exclusive ones of a Send workspace and slice; nothing can be done
-// through &Call.
+// SAFETY: it holds a shared reference of a Sync context and exclusive ones of a Send workspace and slice;
+// nothing can be done through &Call.
 unsafe impl Send for Call<'_> {}
 unsafe impl Sync for Call<'_> {}
 
@@ -122,8 +125,8 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Where to write the flags of each row: one element for each, else [`Error::Shape`]. Operations without flags (backward
-    /// passes, folds, updates) leave them alone.
+    /// Where to write the flags of each row: one element for each, else [`Error::Shape`]. Operations without
+    /// flags (backward passes, folds, updates) leave them alone.
     #[inline]
     pub fn row_flags(mut self, flags: &'a mut [RowFlags]) -> Self {
         self.flags = flags.as_mut_ptr().cast();

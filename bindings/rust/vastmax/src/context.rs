@@ -60,7 +60,8 @@ pub(crate) fn static_text(text: *const std::ffi::c_char) -> &'static str {
     unsafe { CStr::from_ptr(text) }.to_str().unwrap_or("")
 }
 
-/// The tasks of one call, handed to the function of [`ContextOptions::thread_source`]: run them on as many threads as you like.
+/// The tasks of one call, handed to the function of [`ContextOptions::thread_source`]: run them on as many
+/// threads as you like.
 #[derive(Debug)]
 pub struct Tasks {
     task: unsafe extern "C" fn(*mut c_void, i64),
@@ -104,7 +105,12 @@ impl Tasks {
 type ThreadSource = Box<dyn Fn(&Tasks) + Send + Sync>;
 
 /// What the C library calls: the thread source, its panics turned into a status.
-unsafe extern "C" fn parallel_for(user: *mut c_void, n: i64, task: sys::vmx_task, argument: *mut c_void) -> i32 {
+unsafe extern "C" fn parallel_for(
+    user: *mut c_void,
+    n: i64,
+    task: sys::vmx_task,
+    argument: *mut c_void,
+) -> i32 {
     let Some(task) = task else { return 1 };
     // SAFETY: user is the ThreadSource that the context owns.
     let source = unsafe { &*user.cast::<ThreadSource>() };
@@ -166,8 +172,9 @@ impl ContextOptions {
         self
     }
 
-    /// Threads of yours: `source` is called with the tasks of a call, and is expected to use about `threads` of them. What it
-    /// leaves undone the calling thread does. If it panics, the call gives [`Error::Callback`](crate::Error::Callback).
+    /// Threads of yours: `source` is called with the tasks of a call, and is expected to use about `threads`
+    /// of them. What it leaves undone the calling thread does. If it panics, the call gives
+    /// [`Error::Callback`](crate::Error::Callback).
     ///
     /// ```
     /// use vastmax::{ContextOptions, MatrixRef, SoftmaxOptions};
@@ -191,9 +198,9 @@ impl ContextOptions {
         self
     }
 
-    /// The threads of rayon: of the pool that the calling thread belongs to, else of the global one. Each call spawns at most
-    /// one job for each thread of it, works itself, and waits for the jobs to end: for as long as it takes a busy pool to begin
-    /// them.
+    /// The threads of rayon: of the pool that the calling thread belongs to, else of the global one. Each
+    /// call spawns at most one job for each thread of it, works itself, and waits for the jobs to end: for as
+    /// long as it takes a busy pool to begin them.
     ///
     /// ```
     /// let ctx = vastmax::ContextOptions::new().rayon().create()?;
@@ -227,8 +234,8 @@ impl ContextOptions {
         })
     }
 
-    /// Makes the context. `Error::Unsupported` if the ISA, or that of `VASTMAX_ISA`, is none of this CPU or build;
-    /// `Error::Value` for an unknown one or more than 1024 threads.
+    /// Makes the context. `Error::Unsupported` if the ISA, or that of `VASTMAX_ISA`, is none of this CPU or
+    /// build; `Error::Value` for an unknown one or more than 1024 threads.
     pub fn create(self) -> Result<Context> {
         let mut options = sys::vmx_context_options::INIT;
         options.isa = self.isa.unwrap_or(Isa::BEST).0;
@@ -249,7 +256,8 @@ fn clamped(threads: usize) -> i32 {
     i32::try_from(threads).unwrap_or(i32::MAX)
 }
 
-/// Where calls run: the ISA and the threads. Immutable; any number of threads may use one at the same time (`Send + Sync`).
+/// Where calls run: the ISA and the threads. Immutable; any number of threads may use one at the same time
+/// (`Send + Sync`).
 ///
 /// [`Context::default`] is the C ABI's NULL context: the best ISA, the calling thread only. It costs nothing.
 ///
@@ -265,7 +273,8 @@ pub struct Context {
     _source: Option<Box<ThreadSource>>,    // at an address of its own, which the C context keeps
 }
 
-// SAFETY: the C ABI: "Immutable after creation; any number of threads may use one". The source is Send and Sync.
+// SAFETY: the C ABI: "Immutable after creation; any number of threads may use one". The source is Send and
+// Sync.
 unsafe impl Send for Context {}
 unsafe impl Sync for Context {}
 
@@ -318,8 +327,9 @@ impl fmt::Debug for Context {
     }
 }
 
-/// Warm scratch memory: with one, repeated calls allocate nothing. It grows as calls need it. A call borrows it mutably, so
-/// that one serves one call at a time. `Send + Sync`; it borrows the context that it was made with.
+/// Warm scratch memory: with one, repeated calls allocate nothing. It grows as calls need it. A call borrows
+/// it mutably, so that one serves one call at a time. `Send + Sync`; it borrows the context that it was made
+/// with.
 ///
 /// ```
 /// use vastmax::{Call, Context, MatrixRef, SoftmaxOptions, Workspace};

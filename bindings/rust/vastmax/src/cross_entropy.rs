@@ -173,7 +173,8 @@ impl<'a> CrossEntropyOut<'a> {
         self
     }
 
-    /// \[rows, cols\] of any of the four dtypes: gradient of the total by the scores, times [`grad_scale`](Self::grad_scale).
+    /// \[rows, cols\] of any of the four dtypes: gradient of the total by the scores, times
+    /// [`grad_scale`](Self::grad_scale).
     pub fn grad(mut self, grad: impl Into<MatrixMut<'a>>) -> Self {
         self.grad = Some(grad.into());
         self
@@ -186,7 +187,11 @@ impl<'a> CrossEntropyOut<'a> {
     }
 
     /// For C, with the totals written to `totals`.
-    pub(crate) fn into_raw(self, totals: &mut CrossEntropyTotals, row_flags: *mut u32) -> sys::vmx_cross_entropy_out {
+    pub(crate) fn into_raw(
+        self,
+        totals: &mut CrossEntropyTotals,
+        row_flags: *mut u32,
+    ) -> sys::vmx_cross_entropy_out {
         let vector = |v: Option<VectorMut<'_>>| v.map_or(NO_VECTOR, |v| v.raw);
         sys::vmx_cross_entropy_out {
             loss: vector(self.loss),
@@ -206,16 +211,17 @@ impl<'a> CrossEntropyOut<'a> {
 impl Call<'_> {
     /// Softmax cross-entropy of given scores, and its gradient if `out` asks for it.
     ///
-    /// With p = softmax(u / T), u the (capped) scores, targets t with weights w_t and class weights v, eps the label smoothing:
+    /// With p = softmax(u / T), u the (capped) scores, targets t with weights w_t and class weights v, eps
+    /// the label smoothing:
     /// ```text
     /// loss_r   = (1 - eps) sum_t w_t v_t (lse - u_t/T) + W (eps/V) sum_c v_c (lse - u_c/T),    W = sum_t w_t
     /// z_loss_r = zeta lse^2 (rows not ignored)
     /// weight_r = sum_t w_t v_t
     /// ```
-    /// - `x`: \[rows, cols\]. `targets`: a label for each row, or [`Lists`] with weights. An ignored or empty row has loss,
-    ///   gradient and weight 0.
-    /// - A masked label (its score is -inf): loss +inf, gradient -weight at the label. An empty row: loss +inf, gradient 0. NaN
-    ///   or +inf in the row: loss and gradient NaN.
+    /// - `x`: \[rows, cols\]. `targets`: a label for each row, or [`Lists`] with weights. An ignored or empty
+    ///   row has loss, gradient and weight 0.
+    /// - A masked label (its score is -inf): loss +inf, gradient -weight at the label. An empty row: loss
+    ///   +inf, gradient 0. NaN or +inf in the row: loss and gradient NaN.
     /// - [`Error::Label`](crate::Error::Label) for a label out of range.
     ///
     /// ```
@@ -243,7 +249,8 @@ impl Call<'_> {
         self.cross_entropy_raw(x.raw, targets, out, false, options)
     }
 
-    /// [`cross_entropy`](Self::cross_entropy) whose gradient takes the place of the scores. `out` must not name another one.
+    /// [`cross_entropy`](Self::cross_entropy) whose gradient takes the place of the scores. `out` must not
+    /// name another one.
     pub fn cross_entropy_in_place<'x, 't>(
         &mut self,
         x: impl Into<MatrixMut<'x>>,
@@ -253,7 +260,9 @@ impl Call<'_> {
     ) -> Result<CrossEntropyTotals> {
         let (x, targets) = (x.into(), targets.into());
         if out.grad.is_some() {
-            return Err(crate::Error::Value("vmx_cross_entropy: out.grad is given, but x is to hold the gradient".into()));
+            return Err(crate::Error::Value(
+                "vmx_cross_entropy: out.grad is given, but x is to hold the gradient".into(),
+            ));
         }
         self.cross_entropy_raw(x.raw, targets, out, true, options)
     }
@@ -273,7 +282,8 @@ impl Call<'_> {
         if in_place {
             out.grad = x;
         }
-        // SAFETY: the views are borrowed during the call, mutably where it writes, and flags has x.rows elements.
+        // SAFETY: the views are borrowed during the call, mutably where it writes, and flags has x.rows
+        // elements.
         check(unsafe { sys::vmx_cross_entropy(self.ctx, self.ws, &x, &targets.raw, &out, &options) })?;
         Ok(totals)
     }
@@ -281,8 +291,8 @@ impl Call<'_> {
     /// The backward pass alone: `grad[r][c] = grad_loss[r] * d(loss_r + z_loss_r) / dx[r][c]`.
     ///
     /// - `lse`: what the forward call gave, or `None`: computed again.
-    /// - `grad_loss`: \[rows\] `f32` or `f64`; a mean is the caller's division by the total weight. Ignored rows have gradient 0,
-    ///   whatever it holds there.
+    /// - `grad_loss`: \[rows\] `f32` or `f64`; a mean is the caller's division by the total weight. Ignored
+    ///   rows have gradient 0, whatever it holds there.
     /// - `grad`: \[rows, cols\] of any of the four dtypes.
     ///
     /// ```
@@ -308,7 +318,14 @@ impl Call<'_> {
         // SAFETY: the views are borrowed during the call, mutably where it writes.
         check(unsafe {
             sys::vmx_cross_entropy_backward(
-                self.ctx, self.ws, &x.raw, &targets.raw, pointer_to(&lse), &grad_loss.raw, &grad.raw, &options,
+                self.ctx,
+                self.ws,
+                &x.raw,
+                &targets.raw,
+                pointer_to(&lse),
+                &grad_loss.raw,
+                &grad.raw,
+                &options,
             )
         })
     }
@@ -328,15 +345,23 @@ impl Call<'_> {
         // SAFETY: as above; the C ABI lets grad be exactly x.
         check(unsafe {
             sys::vmx_cross_entropy_backward(
-                self.ctx, self.ws, &x.raw, &targets.raw, pointer_to(&lse), &grad_loss.raw, &x.raw, &options,
+                self.ctx,
+                self.ws,
+                &x.raw,
+                &targets.raw,
+                pointer_to(&lse),
+                &grad_loss.raw,
+                &x.raw,
+                &options,
             )
         })
     }
 }
 
 impl Context {
-    /// Bytes that a cross-entropy of these shapes may take from its workspace; `grad` is `None` for the forward pass alone. One
-    /// label a row is taken for granted: lists may take 24 bytes more for each entry, and 64.
+    /// Bytes that a cross-entropy of these shapes may take from its workspace; `grad` is `None` for the
+    /// forward pass alone. One label a row is taken for granted: lists may take 24 bytes more for each entry,
+    /// and 64.
     pub fn cross_entropy_workspace_size<'x>(
         &self,
         x: impl Into<MatrixRef<'x>>,

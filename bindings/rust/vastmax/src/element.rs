@@ -24,7 +24,8 @@ mod private {
     pub trait Sealed {}
 }
 
-/// What a view may hold: `f32`, `f64`, ids as `i32` and `i64`, and with the feature `half` its `f16` and `bf16`.
+/// What a view may hold: `f32`, `f64`, ids as `i32` and `i64`, and with the feature `half` its `f16` and
+/// `bf16`.
 pub trait Element: Copy + Send + Sync + private::Sealed + 'static {
     /// Its number in the C ABI.
     const DTYPE: DType;

@@ -3,11 +3,12 @@
 use std::fmt;
 use vastmax_sys as sys;
 
-/// What a call refused, with a message that names the argument and the values, for people: its text may change.
+/// What a call refused, with a message that names the argument and the values, for people: its text may
+/// change.
 ///
-/// Errors speak of arguments and are decided before any write: the outputs are untouched. Only after [`Memory`](Self::Memory)
-/// and [`Callback`](Self::Callback) is their content unspecified. What the data hold never makes a call fail; it shows in
-/// [`RowFlags`](crate::RowFlags).
+/// Errors speak of arguments and are decided before any write: the outputs are untouched. Only after
+/// [`Memory`](Self::Memory) and [`Callback`](Self::Callback) is their content unspecified. What the data hold
+/// never makes a call fail; it shows in [`RowFlags`](crate::RowFlags).
 ///
 /// ```
 /// use vastmax::{Call, Error, MatrixRef, SoftmaxOptions};

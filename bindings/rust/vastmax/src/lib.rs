@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! **vastmax**: the softmax family over very many classes (a vocabulary, a catalogue of items) on CPUs. Log-sum-exp, softmax,
-//! cross-entropy and top-k of given scores or straight from `hidden . weights` without ever storing the score matrix; samplers,
-//! sampled losses and sparse updates; partial states that may be folded by shards and merged anywhere. SIMD kernels in C++ behind a
-//! C ABI, to which this crate is the safe layer: it checks, converts and copies nothing by itself.
+//! **vastmax**: the softmax family over very many classes (a vocabulary, a catalogue of items) on CPUs.
+//! Log-sum-exp, softmax, cross-entropy and top-k of given scores or straight from `hidden . weights` without
+//! ever storing the score matrix; samplers, sampled losses and sparse updates; partial states that may be
+//! folded by shards and merged anywhere. SIMD kernels in C++ behind a C ABI, to which this crate is the safe
+//! layer: it checks, converts and copies nothing by itself.
 //!
 //! ```
 //! use vastmax::{Call, Context, CrossEntropyOptions, CrossEntropyOut, MatrixRef, Reduction, SoftmaxOptions};
@@ -28,21 +29,22 @@
 //! # Ok::<(), vastmax::Error>(())
 //! ```
 //!
-//! - [`Call`] has every operation as a method, and holds what they have in common: a [`Context`] (ISA and threads), a
-//!   [`Workspace`] (warm scratch), [`RowFlags`]. [`Context::call`] begins one.
-//! - [`MatrixRef`], [`MatrixMut`], [`VectorRef`], [`VectorMut`], [`IdsRef`] and [`Lists`] are views. Functions take what turns into
-//!   one: slices, arrays, with the feature `ndarray` its arrays and views.
+//! - [`Call`] has every operation as a method, and holds what they have in common: a [`Context`] (ISA and
+//!   threads), a [`Workspace`] (warm scratch), [`RowFlags`]. [`Context::call`] begins one.
+//! - [`MatrixRef`], [`MatrixMut`], [`VectorRef`], [`VectorMut`], [`IdsRef`] and [`Lists`] are views.
+//!   Functions take what turns into one: slices, arrays, with the feature `ndarray` its arrays and views.
 //! - Options are structs with setters; `new()` gives the defaults.
 //! - [`Error`] speaks of arguments. Data never make a call fail: see [`RowFlags`].
 //!
 //! # Features
 //! `half`: `f16` and `bf16` elements. `ndarray`: views from ndarray's. `rayon`: contexts on its threads
-//! (`ContextOptions::rayon`). `onednn` (default): in a build of the C library from its sources, oneDNN makes the matrix products;
-//! see the crate `vastmax-sys`, which finds or builds the library.
+//! (`ContextOptions::rayon`). `onednn` (default): in a build of the C library from its sources, oneDNN makes
+//! the matrix products; see the crate `vastmax-sys`, which finds or builds the library.
 //!
 //! # Threads
-//! Every type is `Send + Sync`. A [`Context`], [`PackedWeights`] and (for drawing) a [`Sampler`] serve any number of threads at the
-//! same time; a [`Workspace`] serves one call at a time, which the borrow checker sees to.
+//! Every type is `Send + Sync`. A [`Context`], [`PackedWeights`] and (for drawing) a [`Sampler`] serve any
+//! number of threads at the same time; a [`Workspace`] serves one call at a time, which the borrow checker
+//! sees to.
 //!
 //! Allocator hooks are left to `vastmax-sys`. The oldest Rust that this crate supports is 1.85.
 #![deny(missing_docs, unsafe_op_in_unsafe_fn)]
@@ -70,7 +72,8 @@ pub use element::{DType, Element, Id};
 pub use error::{Error, Result};
 pub use linear::{Linear, LinearGrads, PackedWeights};
 pub use sampled::{
-    Candidates, Correction, InBatch, SampledGrads, SampledLoss, SampledOptions, SampledOut, SampledTotals, Score, Table,
+    Candidates, Correction, InBatch, SampledGrads, SampledLoss, SampledOptions, SampledOut, SampledTotals,
+    Score, Table,
 };
 pub use sampler::{DrawOptions, Draws, LogQ, Sampler, SamplerKind, SamplerOptions};
 pub use softmax::SoftmaxOptions;
@@ -83,6 +86,10 @@ pub use views::{IdsRef, Lists, MatrixMut, MatrixRef, VectorMut, VectorRef};
 
 /// The declarations of the C ABI.
 pub use vastmax_sys as sys;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// Columns of one summation block. Shards cut at multiples of it give the same bits as the whole row.
 pub const BLOCK: usize = sys::VMX_BLOCK as usize;

@@ -11,8 +11,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use vastmax_sys as sys;
 
-/// Weights made ready for many calls. It holds its own copy: what it was made of may change or go, and so may the context.
-/// Immutable, `Send + Sync`.
+/// Weights made ready for many calls. It holds its own copy: what it was made of may change or go, and so may
+/// the context. Immutable, `Send + Sync`.
 pub struct PackedWeights {
     raw: *mut sys::vmx_packed_weights,
 }
@@ -22,8 +22,8 @@ unsafe impl Send for PackedWeights {}
 unsafe impl Sync for PackedWeights {}
 
 impl PackedWeights {
-    /// Packs `weights`, \[classes, dim\] of `f32` or `bf16`. [`Error::Unsupported`](crate::Error::Unsupported) in a build without
-    /// oneDNN.
+    /// Packs `weights`, \[classes, dim\] of `f32` or `bf16`.
+    /// [`Error::Unsupported`](crate::Error::Unsupported) in a build without oneDNN.
     pub fn new<'w>(ctx: &Context, weights: impl Into<MatrixRef<'w>>) -> Result<Self> {
         let mut raw = std::ptr::null_mut();
         // SAFETY: the view is borrowed during the call.
@@ -56,12 +56,12 @@ impl fmt::Debug for PackedWeights {
     }
 }
 
-/// The source of scores `hidden[r] . weights[c] + bias[c]`, which are never all in memory. `hidden` and `weights` are both `f32` or
-/// both `bf16`, accumulated in `f32`.
+/// The source of scores `hidden[r] . weights[c] + bias[c]`, which are never all in memory. `hidden` and
+/// `weights` are both `f32` or both `bf16`, accumulated in `f32`.
 ///
-/// For a given number of rows the bits are the same for any number of threads and memory limit on one machine, but not across ISAs
-/// and versions of oneDNN, which makes the products. A build without oneDNN gives
-/// [`Error::Unsupported`](crate::Error::Unsupported).
+/// For a given number of rows the bits are the same for any number of threads and memory limit on one
+/// machine, but not across ISAs and versions of oneDNN, which makes the products. A build without oneDNN
+/// gives [`Error::Unsupported`](crate::Error::Unsupported).
 ///
 /// ```
 /// use vastmax::{onednn_version, Call, Linear, MatrixRef, TopkOptions};
@@ -105,8 +105,8 @@ impl<'a> Linear<'a> {
         self
     }
 
-    /// Bytes of scratch that a call may use; 0 (the default): 128 MiB. [`Error::Value`](crate::Error::Value), which tells how much
-    /// is needed, if that is too little for one block of rows.
+    /// Bytes of scratch that a call may use; 0 (the default): 128 MiB. [`Error::Value`](crate::Error::Value),
+    /// which tells how much is needed, if that is too little for one block of rows.
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.raw.memory_limit = bytes;
         self
@@ -170,7 +170,8 @@ impl<'a> LinearGrads<'a> {
 }
 
 impl Call<'_> {
-    /// [`logsumexp`](Self::logsumexp) of linear scores. `hidden`: \[rows, dim\]; `lse`: \[rows\] `f32`. One matrix product.
+    /// [`logsumexp`](Self::logsumexp) of linear scores. `hidden`: \[rows, dim\]; `lse`: \[rows\] `f32`. One
+    /// matrix product.
     ///
     /// ```
     /// use vastmax::{onednn_version, Call, Linear, MatrixRef, SoftmaxOptions};
@@ -191,15 +192,16 @@ impl Call<'_> {
         let (hidden, lse) = (hidden.into(), lse.into());
         let options = options.raw("vmx_linear_logsumexp", hidden.raw.rows)?;
         let flags = self.flags_for("vmx_linear_logsumexp", hidden.raw.rows)?;
-        // SAFETY: the views are borrowed during the call, mutably where it writes, and flags has as many elements as rows.
+        // SAFETY: the views are borrowed during the call, mutably where it writes, and flags has as many
+        // elements as rows.
         check(unsafe {
             sys::vmx_linear_logsumexp(self.ctx, self.ws, &hidden.raw, &linear.raw, &lse.raw, flags, &options)
         })
     }
 
-    /// [`cross_entropy`](Self::cross_entropy) of linear scores, with the gradients that `grads` names, of the total times
-    /// [`grad_scale`](CrossEntropyOut::grad_scale). `out` must not ask for the gradient of the scores. Forward it costs one matrix
-    /// product, with gradients three; the scores never stand in memory.
+    /// [`cross_entropy`](Self::cross_entropy) of linear scores, with the gradients that `grads` names, of the
+    /// total times [`grad_scale`](CrossEntropyOut::grad_scale). `out` must not ask for the gradient of the
+    /// scores. Forward it costs one matrix product, with gradients three; the scores never stand in memory.
     ///
     /// ```
     /// use vastmax::{onednn_version, Call, CrossEntropyOptions, CrossEntropyOut, Linear, LinearGrads, MatrixRef};
@@ -235,13 +237,21 @@ impl Call<'_> {
         // SAFETY: as in linear_logsumexp.
         check(unsafe {
             sys::vmx_linear_cross_entropy(
-                self.ctx, self.ws, &hidden.raw, &linear.raw, &targets.raw, &out, pointer_to(&grads), &options,
+                self.ctx,
+                self.ws,
+                &hidden.raw,
+                &linear.raw,
+                &targets.raw,
+                &out,
+                pointer_to(&grads),
+                &options,
             )
         })?;
         Ok(totals)
     }
 
-    /// [`topk`](Self::topk) of linear scores: exact maximum inner product search without an index. `values`: `f32`.
+    /// [`topk`](Self::topk) of linear scores: exact maximum inner product search without an index. `values`:
+    /// `f32`.
     pub fn linear_topk<'x>(
         &mut self,
         hidden: impl Into<MatrixRef<'x>>,
@@ -257,7 +267,15 @@ impl Call<'_> {
         // SAFETY: as in linear_logsumexp.
         check(unsafe {
             sys::vmx_linear_topk(
-                self.ctx, self.ws, &hidden.raw, &linear.raw, count(k), &values, &ids, flags, &options,
+                self.ctx,
+                self.ws,
+                &hidden.raw,
+                &linear.raw,
+                count(k),
+                &values,
+                &ids,
+                flags,
+                &options,
             )
         })
     }
@@ -295,7 +313,12 @@ impl Context {
         // SAFETY: the data of the views are not read.
         check(unsafe {
             sys::vmx_linear_cross_entropy_workspace_size(
-                self.raw, &hidden.raw, &linear.raw, pointer_to(&grads), &options, &mut size,
+                self.raw,
+                &hidden.raw,
+                &linear.raw,
+                pointer_to(&grads),
+                &options,
+                &mut size,
             )
         })?;
         Ok(size)
@@ -314,7 +337,12 @@ impl Context {
         // SAFETY: the data of the views are not read.
         check(unsafe {
             sys::vmx_linear_topk_workspace_size(
-                self.raw, &hidden.raw, &linear.raw, count(k), &options, &mut size,
+                self.raw,
+                &hidden.raw,
+                &linear.raw,
+                count(k),
+                &options,
+                &mut size,
             )
         })?;
         Ok(size)

@@ -86,7 +86,8 @@ impl<'a> SamplerOptions<'a> {
         Self::of_embeddings(SamplerKind::Quadratic, embeddings.into())
     }
 
-    /// By the softmax of all scores of `embeddings`, \[classes, dim\] of `f32` or `bf16`, which the sampler borrows.
+    /// By the softmax of all scores of `embeddings`, \[classes, dim\] of `f32` or `bf16`, which the sampler
+    /// borrows.
     pub fn exact(embeddings: impl Into<MatrixRef<'a>>) -> Self {
         Self::of_embeddings(SamplerKind::Exact, embeddings.into())
     }
@@ -121,19 +122,21 @@ impl<'a> SamplerOptions<'a> {
         self
     }
 
-    /// Midx: codewords of each of its two codebooks, at most 1024; 0 (the default): chosen by the number of classes.
+    /// Midx: codewords of each of its two codebooks, at most 1024; 0 (the default): chosen by the number of
+    /// classes.
     pub fn codewords(mut self, codewords: usize) -> Self {
         self.raw.codewords = i32::try_from(codewords).unwrap_or(i32::MAX);
         self
     }
 }
 
-/// Draws negative classes, and tells their exact proposal probabilities. A draw is a function of (seed, step, row, place) alone,
-/// the same on every ISA and for any number of threads.
+/// Draws negative classes, and tells their exact proposal probabilities. A draw is a function of (seed, step,
+/// row, place) alone, the same on every ISA and for any number of threads.
 ///
-/// `Send + Sync`: drawing takes `&self`, [`update`](Self::update) and [`observe`](Self::observe) take `&mut self`. It does not
-/// borrow its context. `'e` is how long the embeddings of an [exact](SamplerOptions::exact) one are borrowed; other kinds copy what
-/// they need and may live on: they are made by [`new`](Self::new).
+/// `Send + Sync`: drawing takes `&self`, [`update`](Self::update) and [`observe`](Self::observe) take `&mut
+/// self`. It does not borrow its context. `'e` is how long the embeddings of an
+/// [exact](SamplerOptions::exact) one are borrowed; other kinds copy what they need and may live on: they are
+/// made by [`new`](Self::new).
 ///
 /// ```
 /// use vastmax::{Call, Context, DrawOptions, Draws, Lists, LogQ, Sampler, SamplerOptions};
@@ -168,10 +171,11 @@ fn create(ctx: &Context, options: &SamplerOptions<'_>) -> Result<*mut sys::vmx_s
 }
 
 impl Sampler<'static> {
-    /// A sampler that copies what it needs: any kind but [`SamplerKind::Exact`], which is [`Error::Value`] here.
+    /// A sampler that copies what it needs: any kind but [`SamplerKind::Exact`], which is [`Error::Value`]
+    /// here.
     ///
-    /// Weights that are negative, not finite, or all 0 are [`Error::Value`]. Embeddings with NaN or infinities are no error: they
-    /// show in the flags of the rows drawn.
+    /// Weights that are negative, not finite, or all 0 are [`Error::Value`]. Embeddings with NaN or
+    /// infinities are no error: they show in the flags of the rows drawn.
     pub fn new(ctx: &Context, options: &SamplerOptions<'_>) -> Result<Self> {
         if options.kind == SamplerKind::Exact {
             return Err(Error::Value(
@@ -203,9 +207,10 @@ impl<'e> Sampler<'e> {
         self.kind
     }
 
-    /// Takes new embeddings of the same shape: midx quantises again from the codebooks at hand, quadratic sums its tree again.
-    /// With `ids` (quadratic only) only these classes have changed. [`Error::Unsupported`] for kinds without embeddings, and for
-    /// the exact kind: make a new one, which costs nothing.
+    /// Takes new embeddings of the same shape: midx quantises again from the codebooks at hand, quadratic
+    /// sums its tree again. With `ids` (quadratic only) only these classes have changed.
+    /// [`Error::Unsupported`] for kinds without embeddings, and for the exact kind: make a new one, which
+    /// costs nothing.
     ///
     /// ```
     /// use vastmax::{Context, MatrixRef, Sampler, SamplerOptions};
@@ -232,8 +237,8 @@ impl<'e> Sampler<'e> {
         check(unsafe { sys::vmx_sampler_update(ctx.raw, self.raw, &embeddings.into().raw, pointer_to(&ids)) })
     }
 
-    /// In-batch: class ids seen in the batch of that step. Steps do not fall ([`Error::Value`]); a batch may come in parts; a
-    /// repeat within a step counts once.
+    /// In-batch: class ids seen in the batch of that step. Steps do not fall ([`Error::Value`]); a batch may
+    /// come in parts; a repeat within a step counts once.
     pub fn observe<'i>(&mut self, ids: impl Into<IdsRef<'i>>, step: i64) -> Result<()> {
         // SAFETY: the view is borrowed during the call.
         check(unsafe { sys::vmx_sampler_observe(self.raw, &ids.into().raw, step) })
@@ -309,7 +314,12 @@ impl DrawOptions {
     }
 
     fn raw(&self) -> sys::vmx_draw_options {
-        sys::vmx_draw_options { flags: self.flags, seed: self.seed, step: self.step, ..sys::vmx_draw_options::INIT }
+        sys::vmx_draw_options {
+            flags: self.flags,
+            seed: self.seed,
+            step: self.step,
+            ..sys::vmx_draw_options::INIT
+        }
     }
 }
 
@@ -347,8 +357,8 @@ pub enum LogQ<'a> {
     Probability,
     /// Log expected count in so many draws with replacement: `log(m q)`.
     Expected(i64),
-    /// Log expected count of `draws` without replacement: `log(-expm1(tries log1p(-q)))`, with one number of tries for each list,
-    /// or one for all.
+    /// Log expected count of `draws` without replacement: `log(-expm1(tries log1p(-q)))`, with one number of
+    /// tries for each list, or one for all.
     Unique {
         /// How many were drawn.
         draws: i64,
@@ -360,10 +370,13 @@ pub enum LogQ<'a> {
 impl Call<'_> {
     /// Draws m classes for all rows together, or for each row.
     ///
-    /// - `hidden`: \[rows, dim\] `f32` or `bf16` for midx, quadratic and exact, one list for each row; `None` for the others.
-    /// - Flags, one for each row of ids: NAN, INF of `hidden`'s scores (ids are then -1, log q NaN); EMPTY if no class has a score
-    ///   above -inf; UNDERFULL if fewer than m classes could be drawn without replacement: the rest has id -1 and log q -inf.
-    /// - [`Error::Value`] for more draws without replacement than classes, [`Error::Unsupported`] for the in-batch kind.
+    /// - `hidden`: \[rows, dim\] `f32` or `bf16` for midx, quadratic and exact, one list for each row; `None`
+    ///   for the others.
+    /// - Flags, one for each row of ids: NAN, INF of `hidden`'s scores (ids are then -1, log q NaN); EMPTY if
+    ///   no class has a score above -inf; UNDERFULL if fewer than m classes could be drawn without
+    ///   replacement: the rest has id -1 and log q -inf.
+    /// - [`Error::Value`] for more draws without replacement than classes, [`Error::Unsupported`] for the
+    ///   in-batch kind.
     pub fn sampler_draw(
         &mut self,
         sampler: &Sampler<'_>,
@@ -381,10 +394,19 @@ impl Call<'_> {
             Some(tries) => tries.as_mut_ptr(),
             None => std::ptr::null_mut(),
         };
-        // SAFETY: the views are borrowed during the call, mutably where it writes; tries and flags have ids.rows elements.
+        // SAFETY: the views are borrowed during the call, mutably where it writes; tries and flags have
+        // ids.rows elements.
         check(unsafe {
             sys::vmx_sampler_draw(
-                self.ctx, self.ws, sampler.raw, pointer_to(&hidden), &ids, &log_q, tries, flags, &options,
+                self.ctx,
+                self.ws,
+                sampler.raw,
+                pointer_to(&hidden),
+                &ids,
+                &log_q,
+                tries,
+                flags,
+                &options,
             )
         })
     }
@@ -392,8 +414,10 @@ impl Call<'_> {
     /// log q of given classes, as for the labels of a batch.
     ///
     /// - `hidden`: as in [`sampler_draw`](Self::sampler_draw); its row r belongs to list r.
-    /// - `classes`: a list for each row; weights are not looked at. [`Error::Label`] for an id outside the classes.
-    /// - `log_q`: one for each id, `f32` or `f64`; -inf for a class that is never drawn, NaN in rows with NaN or +inf.
+    /// - `classes`: a list for each row; weights are not looked at. [`Error::Label`] for an id outside the
+    ///   classes.
+    /// - `log_q`: one for each id, `f32` or `f64`; -inf for a class that is never drawn, NaN in rows with NaN
+    ///   or +inf.
     pub fn sampler_log_q<'y>(
         &mut self,
         sampler: &Sampler<'_>,
@@ -416,7 +440,15 @@ impl Call<'_> {
         // SAFETY: the views are borrowed during the call, and tries has an element for each list, or one.
         check(unsafe {
             sys::vmx_sampler_log_q(
-                self.ctx, self.ws, sampler.raw, pointer_to(&hidden), &classes.raw, draws, tries, stride, &log_q.raw,
+                self.ctx,
+                self.ws,
+                sampler.raw,
+                pointer_to(&hidden),
+                &classes.raw,
+                draws,
+                tries,
+                stride,
+                &log_q.raw,
             )
         })
     }
@@ -436,10 +468,14 @@ impl Context {
         // SAFETY: the data of the views are not read.
         check(unsafe {
             sys::vmx_sampler_draw_workspace_size(
-                self.raw, sampler.raw, pointer_to(&hidden), &ids.into().raw, &options.raw(), &mut size,
+                self.raw,
+                sampler.raw,
+                pointer_to(&hidden),
+                &ids.into().raw,
+                &options.raw(),
+                &mut size,
             )
         })?;
         Ok(size)
     }
 }
-

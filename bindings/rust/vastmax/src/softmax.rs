@@ -31,8 +31,8 @@ impl Temperature<'_> {
 
 macro_rules! temperature_setters {
     () => {
-        /// Divides all scores by `t` (default 1). +inf: all allowed classes alike; below 2^-126: all mass on the first maximum.
-        /// Negative or NaN: [`Error::Value`](crate::Error::Value).
+        /// Divides all scores by `t` (default 1). +inf: all allowed classes alike; below 2^-126: all mass on
+        /// the first maximum. Negative or NaN: [`Error::Value`](crate::Error::Value).
         #[inline]
         pub fn temperature(mut self, t: f32) -> Self {
             self.temperature = crate::softmax::Temperature::All(t);
@@ -81,7 +81,12 @@ impl<'a> SoftmaxOptions<'a> {
     #[inline]
     pub(crate) fn raw(&self, function: &str, rows: i64) -> Result<sys::vmx_softmax_options> {
         let (temperature, temperature_stride) = self.temperature.raw(function, rows)?;
-        Ok(sys::vmx_softmax_options { flags: self.flags, temperature, temperature_stride, ..sys::vmx_softmax_options::INIT })
+        Ok(sys::vmx_softmax_options {
+            flags: self.flags,
+            temperature,
+            temperature_stride,
+            ..sys::vmx_softmax_options::INIT
+        })
     }
 }
 
@@ -95,8 +100,9 @@ impl Call<'_> {
     ///
     /// - `x`: \[rows, cols\], any strides, any of the four dtypes of scores. Read once.
     /// - `lse`: \[rows\] `f32`, `f64` for `f64` scores.
-    /// - NaN in a row gives NaN, else +inf gives +inf; no columns or all -inf give -inf. At T = +inf it is the logarithm of the
-    ///   number of allowed classes, below 2^-126 the limit: +inf, -inf or 0 by the sign of the maximum.
+    /// - NaN in a row gives NaN, else +inf gives +inf; no columns or all -inf give -inf. At T = +inf it is
+    ///   the logarithm of the number of allowed classes, below 2^-126 the limit: +inf, -inf or 0 by the sign
+    ///   of the maximum.
     /// - Error at most `u * max(1, |lse|) + 16u`, u = 2^-24 (2^-53 for `f64`).
     ///
     /// ```
@@ -123,10 +129,12 @@ impl Call<'_> {
 
     /// `y[r][c] = exp(x[r][c] / T_r - lse_r)`: the softmax of each row.
     ///
-    /// - `x`: \[rows, cols\]; `y`: \[rows, cols\] of any of the four dtypes; `lse`: \[rows\] as in [`logsumexp`](Self::logsumexp).
-    /// - NaN or +inf in a row: all NaN. An empty row: all NaN, or 0 with [`zero_masked`](SoftmaxOptions::zero_masked). -inf
-    ///   entries: exactly 0.
-    /// - Relative error `(8 + |x - max| / T) u` where y >= 2^-126, 8u with [`precise`](SoftmaxOptions::precise).
+    /// - `x`: \[rows, cols\]; `y`: \[rows, cols\] of any of the four dtypes; `lse`: \[rows\] as in
+    ///   [`logsumexp`](Self::logsumexp).
+    /// - NaN or +inf in a row: all NaN. An empty row: all NaN, or 0 with
+    ///   [`zero_masked`](SoftmaxOptions::zero_masked). -inf entries: exactly 0.
+    /// - Relative error `(8 + |x - max| / T) u` where y >= 2^-126, 8u with
+    ///   [`precise`](SoftmaxOptions::precise).
     ///
     /// ```
     /// use vastmax::{Call, MatrixMut, MatrixRef, SoftmaxOptions};
@@ -149,7 +157,9 @@ impl Call<'_> {
         let options = options.raw("vmx_softmax", x.raw.rows)?;
         let flags = self.flags_for("vmx_softmax", x.raw.rows)?;
         // SAFETY: as in logsumexp.
-        check(unsafe { sys::vmx_softmax(self.ctx, self.ws, &x.raw, &y.raw, pointer_to(&lse), flags, &options) })
+        check(unsafe {
+            sys::vmx_softmax(self.ctx, self.ws, &x.raw, &y.raw, pointer_to(&lse), flags, &options)
+        })
     }
 
     /// [`softmax`](Self::softmax) in place: the scores become probabilities.
@@ -164,7 +174,9 @@ impl Call<'_> {
         let options = options.raw("vmx_softmax", x.raw.rows)?;
         let flags = self.flags_for("vmx_softmax", x.raw.rows)?;
         // SAFETY: as in logsumexp; the C ABI lets y be exactly x.
-        check(unsafe { sys::vmx_softmax(self.ctx, self.ws, &x.raw, &x.raw, pointer_to(&lse), flags, &options) })
+        check(unsafe {
+            sys::vmx_softmax(self.ctx, self.ws, &x.raw, &x.raw, pointer_to(&lse), flags, &options)
+        })
     }
 
     /// `y[r][c] = x[r][c] / T_r - lse_r`: the logarithm of the softmax.
@@ -191,7 +203,9 @@ impl Call<'_> {
         let options = options.raw("vmx_log_softmax", x.raw.rows)?;
         let flags = self.flags_for("vmx_log_softmax", x.raw.rows)?;
         // SAFETY: as in logsumexp.
-        check(unsafe { sys::vmx_log_softmax(self.ctx, self.ws, &x.raw, &y.raw, pointer_to(&lse), flags, &options) })
+        check(unsafe {
+            sys::vmx_log_softmax(self.ctx, self.ws, &x.raw, &y.raw, pointer_to(&lse), flags, &options)
+        })
     }
 
     /// [`log_softmax`](Self::log_softmax) in place.
@@ -206,13 +220,17 @@ impl Call<'_> {
         let options = options.raw("vmx_log_softmax", x.raw.rows)?;
         let flags = self.flags_for("vmx_log_softmax", x.raw.rows)?;
         // SAFETY: as in softmax_in_place.
-        check(unsafe { sys::vmx_log_softmax(self.ctx, self.ws, &x.raw, &x.raw, pointer_to(&lse), flags, &options) })
+        check(unsafe {
+            sys::vmx_log_softmax(self.ctx, self.ws, &x.raw, &x.raw, pointer_to(&lse), flags, &options)
+        })
     }
 
     /// `grad_x[r][c] = grad_lse[r] * softmax(x[r] / T)[c] / T`.
     ///
-    /// - `lse`: what [`logsumexp`](Self::logsumexp) gave for the same `x` and options, or `None`: computed again.
-    /// - `grad_lse`: \[rows\] `f32` or `f64`; [`VectorRef::broadcast`] gives all rows one. `grad_x`: \[rows, cols\].
+    /// - `lse`: what [`logsumexp`](Self::logsumexp) gave for the same `x` and options, or `None`: computed
+    ///   again.
+    /// - `grad_lse`: \[rows\] `f32` or `f64`; [`VectorRef::broadcast`] gives all rows one. `grad_x`: \[rows,
+    ///   cols\].
     /// - Rows with NaN or +inf: NaN; empty rows: 0.
     ///
     /// ```
@@ -236,7 +254,13 @@ impl Call<'_> {
         // SAFETY: as in logsumexp.
         check(unsafe {
             sys::vmx_logsumexp_backward(
-                self.ctx, self.ws, &x.raw, pointer_to(&lse), &grad_lse.raw, &grad_x.raw, &options,
+                self.ctx,
+                self.ws,
+                &x.raw,
+                pointer_to(&lse),
+                &grad_lse.raw,
+                &grad_x.raw,
+                &options,
             )
         })
     }
@@ -253,13 +277,23 @@ impl Call<'_> {
         let options = options.raw("vmx_logsumexp_backward", x.raw.rows)?;
         // SAFETY: as in softmax_in_place.
         check(unsafe {
-            sys::vmx_logsumexp_backward(self.ctx, self.ws, &x.raw, pointer_to(&lse), &grad_lse.raw, &x.raw, &options)
+            sys::vmx_logsumexp_backward(
+                self.ctx,
+                self.ws,
+                &x.raw,
+                pointer_to(&lse),
+                &grad_lse.raw,
+                &x.raw,
+                &options,
+            )
         })
     }
 
-    /// `grad_x = y * (grad_y - sum_c y * grad_y) / T`, `y` being what [`softmax`](Self::softmax) gave with these options.
+    /// `grad_x = y * (grad_y - sum_c y * grad_y) / T`, `y` being what [`softmax`](Self::softmax) gave with
+    /// these options.
     ///
-    /// All three are \[rows, cols\]; `y` and `grad_y` share a dtype. Where `y` is 0 the gradient is 0, whatever `grad_y` holds.
+    /// All three are \[rows, cols\]; `y` and `grad_y` share a dtype. Where `y` is 0 the gradient is 0,
+    /// whatever `grad_y` holds.
     ///
     /// ```
     /// use vastmax::{Call, MatrixRef, SoftmaxOptions};
@@ -280,7 +314,9 @@ impl Call<'_> {
         let (y, grad_y, grad_x) = (y.into(), grad_y.into(), grad_x.into());
         let options = options.raw("vmx_softmax_backward", y.raw.rows)?;
         // SAFETY: as in logsumexp.
-        check(unsafe { sys::vmx_softmax_backward(self.ctx, self.ws, &y.raw, &grad_y.raw, &grad_x.raw, &options) })
+        check(unsafe {
+            sys::vmx_softmax_backward(self.ctx, self.ws, &y.raw, &grad_y.raw, &grad_x.raw, &options)
+        })
     }
 
     /// [`softmax_backward`](Self::softmax_backward) in place: `grad_y` becomes `grad_x`.
@@ -296,11 +332,11 @@ impl Call<'_> {
         check(unsafe { sys::vmx_softmax_backward(self.ctx, self.ws, &y.raw, &grad.raw, &grad.raw, &options) })
     }
 
-    /// `grad_x = (grad_y - exp(y) * sum_c grad_y) / T`, `y` being what [`log_softmax`](Self::log_softmax) gave with these
-    /// options.
+    /// `grad_x = (grad_y - exp(y) * sum_c grad_y) / T`, `y` being what [`log_softmax`](Self::log_softmax)
+    /// gave with these options.
     ///
-    /// All three are \[rows, cols\]; `y` and `grad_y` share a dtype. Masked entries (`y` = -inf) have gradient 0 and do not enter
-    /// the sum.
+    /// All three are \[rows, cols\]; `y` and `grad_y` share a dtype. Masked entries (`y` = -inf) have
+    /// gradient 0 and do not enter the sum.
     ///
     /// ```
     /// use vastmax::{Call, MatrixRef, SoftmaxOptions};
@@ -321,7 +357,9 @@ impl Call<'_> {
         let (y, grad_y, grad_x) = (y.into(), grad_y.into(), grad_x.into());
         let options = options.raw("vmx_log_softmax_backward", y.raw.rows)?;
         // SAFETY: as in logsumexp.
-        check(unsafe { sys::vmx_log_softmax_backward(self.ctx, self.ws, &y.raw, &grad_y.raw, &grad_x.raw, &options) })
+        check(unsafe {
+            sys::vmx_log_softmax_backward(self.ctx, self.ws, &y.raw, &grad_y.raw, &grad_x.raw, &options)
+        })
     }
 
     /// [`log_softmax_backward`](Self::log_softmax_backward) in place: `grad_y` becomes `grad_x`.
@@ -334,14 +372,16 @@ impl Call<'_> {
         let (y, grad) = (y.into(), grad.into());
         let options = options.raw("vmx_log_softmax_backward", y.raw.rows)?;
         // SAFETY: as in softmax_in_place.
-        check(unsafe { sys::vmx_log_softmax_backward(self.ctx, self.ws, &y.raw, &grad.raw, &grad.raw, &options) })
+        check(unsafe {
+            sys::vmx_log_softmax_backward(self.ctx, self.ws, &y.raw, &grad.raw, &grad.raw, &options)
+        })
     }
 }
 
 impl Context {
     /// Bytes that a call of the softmax family with these shapes may take from its workspace; views
-    /// [`of_shape`](MatrixRef::of_shape) will do. `y` is `None` for log-sum-exps. Errors as the call itself would give for such
-    /// shapes.
+    /// [`of_shape`](MatrixRef::of_shape) will do. `y` is `None` for log-sum-exps. Errors as the call itself
+    /// would give for such shapes.
     pub fn softmax_workspace_size<'x>(
         &self,
         x: impl Into<MatrixRef<'x>>,
@@ -352,7 +392,9 @@ impl Context {
         let options = options.raw("vmx_softmax_workspace_size", x.raw.rows)?;
         let mut size = 0;
         // SAFETY: the data of the views are not read.
-        check(unsafe { sys::vmx_softmax_workspace_size(self.raw, &x.raw, pointer_to(&y), &options, &mut size) })?;
+        check(unsafe {
+            sys::vmx_softmax_workspace_size(self.raw, &x.raw, pointer_to(&y), &options, &mut size)
+        })?;
         Ok(size)
     }
 }

@@ -38,8 +38,8 @@ impl<'a> TopkOptions<'a> {
         self
     }
 
-    /// Classes to pass over, a list for each row, counted over the whole row; those outside the slice are passed over. Weights
-    /// are not looked at.
+    /// Classes to pass over, a list for each row, counted over the whole row; those outside the slice are
+    /// passed over. Weights are not looked at.
     pub fn excluded(mut self, lists: impl Into<Lists<'a>>) -> Self {
         self.excluded = Some(lists.into());
         self
@@ -64,10 +64,11 @@ impl Call<'_> {
     /// The k best entries of each row: exactly k, ties by the lower id.
     ///
     /// - `x`: \[rows, cols\]; `k` in \[1, cols\]. -0 equals +0; NaN ranks after everything else.
-    /// - `values`: \[rows, k\] of `x`'s dtype, bits as in `x`. `ids`: \[rows, k\] `i32` or `i64`, from 0, `col_offset` added. Not
-    ///   both `None`.
-    /// - Flags: NAN, INF; EMPTY if there is nothing but -inf, NaN and excluded entries; UNDERFULL if fewer than k entries are left
-    ///   after exclusion: the rest has id -1 and value -inf (+inf for the [`smallest`](TopkOptions::smallest)).
+    /// - `values`: \[rows, k\] of `x`'s dtype, bits as in `x`. `ids`: \[rows, k\] `i32` or `i64`, from 0,
+    ///   `col_offset` added. Not both `None`.
+    /// - Flags: NAN, INF; EMPTY if there is nothing but -inf, NaN and excluded entries; UNDERFULL if fewer
+    ///   than k entries are left after exclusion: the rest has id -1 and value -inf (+inf for the
+    ///   [`smallest`](TopkOptions::smallest)).
     /// - [`Error::Value`](crate::Error::Value) for k = 0, [`Error::Shape`](crate::Error::Shape) for k > cols,
     ///   [`Error::Size`](crate::Error::Size) for `i32` ids that could overflow.
     ///
@@ -90,16 +91,18 @@ impl Call<'_> {
         let x = x.into();
         let (values, ids, options) = (matrix_or_none(values), matrix_or_none(ids), options.raw());
         let flags = self.flags_for("vmx_topk", x.raw.rows)?;
-        // SAFETY: the views are borrowed during the call, mutably where it writes, and flags has x.rows elements.
+        // SAFETY: the views are borrowed during the call, mutably where it writes, and flags has x.rows
+        // elements.
         check(unsafe { sys::vmx_topk(self.ctx, self.ws, &x.raw, count(k), &values, &ids, flags, &options) })
     }
 
-    /// Merges k-lists: the k best of the m entries of each row, by the order of [`topk`](Self::topk) with the given ids for ties.
-    /// So a row split over shards is [`topk`](Self::topk) of each (with [`col_offset`](TopkOptions::col_offset)), the lists side
-    /// by side, and one merge.
+    /// Merges k-lists: the k best of the m entries of each row, by the order of [`topk`](Self::topk) with the
+    /// given ids for ties. So a row split over shards is [`topk`](Self::topk) of each (with
+    /// [`col_offset`](TopkOptions::col_offset)), the lists side by side, and one merge.
     ///
-    /// - `values_in`: \[rows, m\] of any dtype of scores; `ids_in`: \[rows, m\] `i32` or `i64`, -1 for an empty slot; no id may
-    ///   stand twice in a row. `k` in \[1, m\]. `values`, `ids` and flags as in [`topk`](Self::topk).
+    /// - `values_in`: \[rows, m\] of any dtype of scores; `ids_in`: \[rows, m\] `i32` or `i64`, -1 for an
+    ///   empty slot; no id may stand twice in a row. `k` in \[1, m\]. `values`, `ids` and flags as in
+    ///   [`topk`](Self::topk).
     /// - `options`: [`smallest`](TopkOptions::smallest) and [`unsorted`](TopkOptions::unsorted) alone.
     ///
     /// ```
@@ -126,7 +129,15 @@ impl Call<'_> {
         // SAFETY: as in topk.
         check(unsafe {
             sys::vmx_topk_merge(
-                self.ctx, self.ws, &values_in.raw, &ids_in.raw, count(k), &values, &ids, flags, &options,
+                self.ctx,
+                self.ws,
+                &values_in.raw,
+                &ids_in.raw,
+                count(k),
+                &values,
+                &ids,
+                flags,
+                &options,
             )
         })
     }

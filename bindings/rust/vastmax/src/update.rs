@@ -18,14 +18,15 @@ unsafe impl Send for SparseRows<'_> {}
 unsafe impl Sync for SparseRows<'_> {}
 
 impl<'a> SparseRows<'a> {
-    /// Room for as many classes as `rows`, \[capacity, dim\] `f32`, has rows; `ids` has an element for each. None are there yet.
-    /// [`Error::Shape`] for another number of ids.
+    /// Room for as many classes as `rows`, \[capacity, dim\] `f32`, has rows; `ids` has an element for each.
+    /// None are there yet. [`Error::Shape`] for another number of ids.
     pub fn new(ids: &'a mut [i64], rows: impl Into<MatrixMut<'a>>) -> Result<Self> {
         let rows = rows.into();
         if ids.len() as i64 != rows.raw.rows {
             return Err(wrong_length("SparseRows::new", "ids", ids.len(), rows.raw.rows));
         }
-        let raw = sys::vmx_sparse_rows { ids: ids.as_mut_ptr(), rows: rows.raw, ..sys::vmx_sparse_rows::INIT };
+        let raw =
+            sys::vmx_sparse_rows { ids: ids.as_mut_ptr(), rows: rows.raw, ..sys::vmx_sparse_rows::INIT };
         Ok(Self { raw, _borrowed: PhantomData })
     }
 
@@ -68,7 +69,8 @@ pub enum Optimizer {
     Adam = sys::VMX_ADAM,
 }
 
-/// Options of [`Call::sparse_update`]. Defaults: lr 0.001, betas 0.9 and 0.999, eps 1e-8, no weight decay, step 1.
+/// Options of [`Call::sparse_update`]. Defaults: lr 0.001, betas 0.9 and 0.999, eps 1e-8, no weight decay,
+/// step 1.
 #[derive(Clone, Copy, Debug)]
 pub struct UpdateOptions {
     raw: sys::vmx_update_options,
@@ -139,13 +141,15 @@ impl<'a> Moments<'a> {
 }
 
 impl Call<'_> {
-    /// One step of an optimizer on the rows of `table` that `grad` names; other rows and their moments stay as they are.
+    /// One step of an optimizer on the rows of `table` that `grad` names; other rows and their moments stay
+    /// as they are.
     ///
-    /// - `table`: \[classes, dim\] `f32` or `bf16`, updated in place. The bias of `grad` is not looked at: a bias is a table
-    ///   \[classes, 1\] of its own.
-    /// - NaN and infinities go by IEEE arithmetic into the elements they belong to, and into no others. An empty list does nothing.
-    /// - [`Error::Label`] for an id outside the table, [`Error::Value`] for ids that do not rise or moments that the optimizer has
-    ///   not.
+    /// - `table`: \[classes, dim\] `f32` or `bf16`, updated in place. The bias of `grad` is not looked at: a
+    ///   bias is a table \[classes, 1\] of its own.
+    /// - NaN and infinities go by IEEE arithmetic into the elements they belong to, and into no others. An
+    ///   empty list does nothing.
+    /// - [`Error::Label`] for an id outside the table, [`Error::Value`] for ids that do not rise or moments
+    ///   that the optimizer has not.
     ///
     /// ```
     /// use vastmax::{Call, MatrixMut, Moments, Optimizer, SparseRows, UpdateOptions};
@@ -165,10 +169,16 @@ impl Call<'_> {
     ) -> Result<()> {
         let table = table.into();
         let pointer = |m: &Option<MatrixMut<'_>>| m.as_ref().map_or(std::ptr::null(), |m| &raw const m.raw);
-        // SAFETY: the views are borrowed during the call, mutably where it writes; grad has room for count ids.
+        // SAFETY: the views are borrowed during the call, mutably where it writes; grad has room for count
+        // ids.
         check(unsafe {
             sys::vmx_sparse_update(
-                self.ctx, &grad.raw, &table.raw, pointer(&moments.mean), pointer(&moments.square), &options.raw,
+                self.ctx,
+                &grad.raw,
+                &table.raw,
+                pointer(&moments.mean),
+                pointer(&moments.square),
+                &options.raw,
             )
         })
     }

@@ -16,7 +16,8 @@ pub(crate) const NO_MATRIX: sys::vmx_matrix = sys::vmx_matrix {
 };
 pub(crate) const NO_VECTOR: sys::vmx_vector =
     sys::vmx_vector { data: std::ptr::null_mut(), n: 0, stride: 0, dtype: 0, reserved: 0 };
-pub(crate) const NO_IDS: sys::vmx_ids = sys::vmx_ids { data: std::ptr::null(), n: 0, stride: 0, r#type: 0, base: 0 };
+pub(crate) const NO_IDS: sys::vmx_ids =
+    sys::vmx_ids { data: std::ptr::null(), n: 0, stride: 0, r#type: 0, base: 0 };
 
 /// A slice holds all elements from index `first` on at these extents and strides.
 fn check_inside(what: &str, len: usize, first: usize, extents: &[(usize, isize)]) -> Result<()> {
@@ -74,12 +75,15 @@ fn vector<T: Element>(data: *const T, n: usize, stride: isize) -> sys::vmx_vecto
 /// Contiguous rows that fill a slice.
 fn check_filled(what: &str, len: usize, rows: usize, cols: usize) -> Result<()> {
     if rows.checked_mul(cols) != Some(len) {
-        return Err(Error::Shape(format!("{what}: the slice has {len} elements, but is to be {rows} x {cols}")));
+        return Err(Error::Shape(format!(
+            "{what}: the slice has {len} elements, but is to be {rows} x {cols}"
+        )));
     }
     check_inside(what, len, 0, &[(rows, cols as isize), (cols, 1)])
 }
 
-/// A matrix that is read: `rows` x `cols` elements of one [`Element`] type at any strides, 0 and negative included.
+/// A matrix that is read: `rows` x `cols` elements of one [`Element`] type at any strides, 0 and negative
+/// included.
 ///
 /// ```
 /// use vastmax::MatrixRef;
@@ -217,7 +221,8 @@ fn dtype_of(number: i32) -> DType {
 }
 
 impl<'a> MatrixRef<'a> {
-    /// Rows of adjacent elements, one behind the other. [`Error::Shape`] unless `data` has `rows * cols` elements.
+    /// Rows of adjacent elements, one behind the other. [`Error::Shape`] unless `data` has `rows * cols`
+    /// elements.
     #[inline]
     pub fn new<T: Element>(data: &'a [T], rows: usize, cols: usize) -> Result<Self> {
         check_filled("MatrixRef::new", data.len(), rows, cols)?;
@@ -225,7 +230,8 @@ impl<'a> MatrixRef<'a> {
         Ok(unsafe { Self::from_raw_parts(data.as_ptr(), rows, cols, cols as isize, 1) })
     }
 
-    /// Element (r, c) is `data[first + r * row_stride + c * col_stride]`. [`Error::Shape`] if one lies outside.
+    /// Element (r, c) is `data[first + r * row_stride + c * col_stride]`. [`Error::Shape`] if one lies
+    /// outside.
     pub fn with_strides<T: Element>(
         data: &'a [T],
         first: usize,
@@ -234,7 +240,12 @@ impl<'a> MatrixRef<'a> {
         row_stride: isize,
         col_stride: isize,
     ) -> Result<Self> {
-        check_inside("MatrixRef::with_strides", data.len(), first, &[(rows, row_stride), (cols, col_stride)])?;
+        check_inside(
+            "MatrixRef::with_strides",
+            data.len(),
+            first,
+            &[(rows, row_stride), (cols, col_stride)],
+        )?;
         // SAFETY: all elements lie in data, and first does, or is its end.
         Ok(unsafe { Self::from_raw_parts(data.as_ptr().add(first), rows, cols, row_stride, col_stride) })
     }
@@ -254,7 +265,8 @@ impl<'a> MatrixRef<'a> {
     /// A view of memory that no slice covers.
     ///
     /// # Safety
-    /// Every element must be readable, aligned and initialised as long as `'a`, and nobody may write it meanwhile.
+    /// Every element must be readable, aligned and initialised as long as `'a`, and nobody may write it
+    /// meanwhile.
     #[inline]
     pub unsafe fn from_raw_parts<T: Element>(
         data: *const T,
@@ -268,7 +280,8 @@ impl<'a> MatrixRef<'a> {
 }
 
 impl<'a> MatrixMut<'a> {
-    /// Rows of adjacent elements, one behind the other. [`Error::Shape`] unless `data` has `rows * cols` elements.
+    /// Rows of adjacent elements, one behind the other. [`Error::Shape`] unless `data` has `rows * cols`
+    /// elements.
     #[inline]
     pub fn new<T: Element>(data: &'a mut [T], rows: usize, cols: usize) -> Result<Self> {
         check_filled("MatrixMut::new", data.len(), rows, cols)?;
@@ -276,7 +289,8 @@ impl<'a> MatrixMut<'a> {
         Ok(unsafe { Self::from_raw_parts(data.as_mut_ptr(), rows, cols, cols as isize, 1) })
     }
 
-    /// Element (r, c) is `data[first + r * row_stride + c * col_stride]`. [`Error::Shape`] if one lies outside.
+    /// Element (r, c) is `data[first + r * row_stride + c * col_stride]`. [`Error::Shape`] if one lies
+    /// outside.
     pub fn with_strides<T: Element>(
         data: &'a mut [T],
         first: usize,
@@ -285,7 +299,12 @@ impl<'a> MatrixMut<'a> {
         row_stride: isize,
         col_stride: isize,
     ) -> Result<Self> {
-        check_inside("MatrixMut::with_strides", data.len(), first, &[(rows, row_stride), (cols, col_stride)])?;
+        check_inside(
+            "MatrixMut::with_strides",
+            data.len(),
+            first,
+            &[(rows, row_stride), (cols, col_stride)],
+        )?;
         // SAFETY: all elements lie in data, and first does, or is its end.
         Ok(unsafe { Self::from_raw_parts(data.as_mut_ptr().add(first), rows, cols, row_stride, col_stride) })
     }
@@ -301,8 +320,8 @@ impl<'a> MatrixMut<'a> {
     /// A view of memory that no slice covers.
     ///
     /// # Safety
-    /// Every element must be readable, writable, aligned and initialised as long as `'a`, and nobody else may use it
-    /// meanwhile.
+    /// Every element must be readable, writable, aligned and initialised as long as `'a`, and nobody else may
+    /// use it meanwhile.
     #[inline]
     pub unsafe fn from_raw_parts<T: Element>(
         data: *mut T,
@@ -342,7 +361,8 @@ impl<'a> VectorRef<'a> {
     /// A view of memory that no slice covers.
     ///
     /// # Safety
-    /// Every element must be readable, aligned and initialised as long as `'a`, and nobody may write it meanwhile.
+    /// Every element must be readable, aligned and initialised as long as `'a`, and nobody may write it
+    /// meanwhile.
     pub unsafe fn from_raw_parts<T: Element>(data: *const T, n: usize, stride: isize) -> Self {
         Self { raw: vector(data, n, stride), _data: PhantomData }
     }
@@ -370,8 +390,8 @@ impl<'a> VectorMut<'a> {
     /// A view of memory that no slice covers.
     ///
     /// # Safety
-    /// Every element must be readable, writable, aligned and initialised as long as `'a`, and nobody else may use it
-    /// meanwhile.
+    /// Every element must be readable, writable, aligned and initialised as long as `'a`, and nobody else may
+    /// use it meanwhile.
     pub unsafe fn from_raw_parts<T: Element>(data: *mut T, n: usize, stride: isize) -> Self {
         Self { raw: vector(data, n, stride), _data: PhantomData }
     }
@@ -527,7 +547,8 @@ impl<'a, T: Element, const C: usize, const R: usize> From<&'a mut [[T; C]; R]> f
     }
 }
 
-/// A list of class ids for each row: one label each, or lists of any length in the CSR form, with weights if wanted.
+/// A list of class ids for each row: one label each, or lists of any length in the CSR form, with weights if
+/// wanted.
 ///
 /// ```
 /// use vastmax::Lists;
@@ -555,8 +576,8 @@ impl<'a> Lists<'a> {
         Self { raw, _data: PhantomData }
     }
 
-    /// Row r has `ids[indptr[r] .. indptr[r + 1]]`. `indptr` has rows + 1 entries that do not fall: else the call that takes
-    /// the lists gives [`Error::Shape`].
+    /// Row r has `ids[indptr[r] .. indptr[r + 1]]`. `indptr` has rows + 1 entries that do not fall: else the
+    /// call that takes the lists gives [`Error::Shape`].
     #[inline]
     pub fn csr(indptr: impl Into<IdsRef<'a>>, ids: impl Into<IdsRef<'a>>) -> Self {
         let raw = sys::vmx_csr { indptr: indptr.into().raw, ids: ids.into().raw, weights: NO_VECTOR };

@@ -99,7 +99,7 @@ def raw(model: Model) -> str:
         lines += callback(c)
     for s in model.structs:
         lines += struct(s, model)
-    lines.append("extern \"C\" {")
+    lines.append("unsafe extern \"C\" {")
     for f in model.functions:
         lines += function(f)
     lines += ["}", ""]

@@ -953,7 +953,7 @@ impl Default for vmx_update_options {
     }
 }
 
-extern "C" {
+unsafe extern "C" {
     /// ```text
     /// Static text of a status, "unknown status" for other numbers. Never NULL.
     /// ```

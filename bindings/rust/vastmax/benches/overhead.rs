@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::ptr::null_mut;
 use std::time::Instant;
-use vastmax::{sys, Call, CrossEntropyOptions, CrossEntropyOut, MatrixMut, MatrixRef, SoftmaxOptions};
+use vastmax::{Call, CrossEntropyOptions, CrossEntropyOut, MatrixMut, MatrixRef, SoftmaxOptions, sys};
 
 const COLS: usize = 1000;
 const CALLS: u32 = 2000;

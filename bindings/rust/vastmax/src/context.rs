@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Contexts, workspaces and ISAs.
 use crate::call::Call;
-use crate::error::{check, Result};
+use crate::error::{Result, check};
 use std::any::Any;
-use std::ffi::{c_void, CStr};
+use std::ffi::{CStr, c_void};
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, Ordering};
 use vastmax_sys as sys;
 

@@ -2,9 +2,9 @@
 //! Softmax cross-entropy of given scores.
 use crate::call::Call;
 use crate::context::Context;
-use crate::error::{check, Result};
-use crate::softmax::{pointer_to, temperature_setters, Temperature};
-use crate::views::{matrix_or_none, Lists, MatrixMut, MatrixRef, VectorMut, VectorRef, NO_VECTOR};
+use crate::error::{Result, check};
+use crate::softmax::{Temperature, pointer_to, temperature_setters};
+use crate::views::{Lists, MatrixMut, MatrixRef, NO_VECTOR, VectorMut, VectorRef, matrix_or_none};
 use vastmax_sys as sys;
 
 /// What the total of a loss is.

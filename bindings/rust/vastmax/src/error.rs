@@ -141,9 +141,5 @@ impl std::error::Error for Error {}
 
 #[inline(always)]
 pub(crate) fn check(status: sys::vmx_status) -> Result<()> {
-    if status == sys::VMX_OK {
-        Ok(())
-    } else {
-        Err(Error::last(status))
-    }
+    if status == sys::VMX_OK { Ok(()) } else { Err(Error::last(status)) }
 }

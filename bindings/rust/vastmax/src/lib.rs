@@ -78,7 +78,7 @@ pub use sampled::{
 pub use sampler::{DrawOptions, Draws, LogQ, Sampler, SamplerKind, SamplerOptions};
 pub use softmax::SoftmaxOptions;
 pub use states::{
-    lse_finish, lse_merge, lse_short_finish, lse_short_merge, lse_shorten, LseOptions, LseShort, LseState,
+    LseOptions, LseShort, LseState, lse_finish, lse_merge, lse_short_finish, lse_short_merge, lse_shorten,
 };
 pub use topk::TopkOptions;
 pub use update::{Moments, Optimizer, SparseRows, UpdateOptions};

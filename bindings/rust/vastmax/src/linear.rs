@@ -3,10 +3,10 @@
 use crate::call::Call;
 use crate::context::Context;
 use crate::cross_entropy::{CrossEntropyOptions, CrossEntropyOut, CrossEntropyTotals};
-use crate::error::{check, Result};
-use crate::softmax::{pointer_to, SoftmaxOptions};
-use crate::topk::{count, TopkOptions};
-use crate::views::{matrix_or_none, Lists, MatrixMut, MatrixRef, VectorMut, VectorRef, NO_MATRIX, NO_VECTOR};
+use crate::error::{Result, check};
+use crate::softmax::{SoftmaxOptions, pointer_to};
+use crate::topk::{TopkOptions, count};
+use crate::views::{Lists, MatrixMut, MatrixRef, NO_MATRIX, NO_VECTOR, VectorMut, VectorRef, matrix_or_none};
 use std::fmt;
 use std::marker::PhantomData;
 use vastmax_sys as sys;

@@ -3,10 +3,10 @@
 use crate::call::Call;
 use crate::context::Context;
 use crate::cross_entropy::Reduction;
-use crate::error::{check, Result};
+use crate::error::{Result, check};
 use crate::softmax::pointer_to;
 use crate::update::SparseRows;
-use crate::views::{IdsRef, Lists, MatrixMut, MatrixRef, VectorMut, VectorRef, NO_MATRIX, NO_VECTOR};
+use crate::views::{IdsRef, Lists, MatrixMut, MatrixRef, NO_MATRIX, NO_VECTOR, VectorMut, VectorRef};
 use std::marker::PhantomData;
 use vastmax_sys as sys;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Samplers of classes with exact proposal probabilities.
-use crate::call::{wrong_length, Call};
+use crate::call::{Call, wrong_length};
 use crate::context::Context;
-use crate::error::{check, Error, Result};
+use crate::error::{Error, Result, check};
 use crate::softmax::pointer_to;
-use crate::views::{matrix_or_none, IdsRef, Lists, MatrixMut, MatrixRef, VectorMut, VectorRef};
+use crate::views::{IdsRef, Lists, MatrixMut, MatrixRef, VectorMut, VectorRef, matrix_or_none};
 use std::fmt;
 use std::marker::PhantomData;
 use vastmax_sys as sys;

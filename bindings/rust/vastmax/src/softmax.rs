@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Log-sum-exp, softmax, log-softmax and their backward passes.
-use crate::call::{wrong_length, Call};
+use crate::call::{Call, wrong_length};
 use crate::context::Context;
-use crate::error::{check, Result};
+use crate::error::{Result, check};
 use crate::views::{MatrixMut, MatrixRef, VectorMut, VectorRef};
 use std::ptr::null;
 use vastmax_sys as sys;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Partial states: rows folded slice by slice, sent as bytes, merged in any order.
-use crate::call::{wrong_length, Call, RowFlags};
+use crate::call::{Call, RowFlags, wrong_length};
 use crate::context::Context;
-use crate::error::{check, Result};
-use crate::softmax::{pointer_to, temperature_setters, Temperature};
-use crate::views::{IdsRef, MatrixRef, VectorMut, VectorRef, NO_IDS, NO_VECTOR};
+use crate::error::{Result, check};
+use crate::softmax::{Temperature, pointer_to, temperature_setters};
+use crate::views::{IdsRef, MatrixRef, NO_IDS, NO_VECTOR, VectorMut, VectorRef};
 use std::fmt;
 use vastmax_sys as sys;
 

@@ -2,8 +2,8 @@
 //! The k best entries of rows.
 use crate::call::Call;
 use crate::context::Context;
-use crate::error::{check, Result};
-use crate::views::{matrix_or_none, Lists, MatrixMut, MatrixRef};
+use crate::error::{Result, check};
+use crate::views::{Lists, MatrixMut, MatrixRef, matrix_or_none};
 use vastmax_sys as sys;
 
 /// Options of top-k. Default: the largest, sorted, nothing excluded, ids from 0.

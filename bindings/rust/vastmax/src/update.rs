@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Sparse gradients of a table, and optimizers that take them.
-use crate::call::{wrong_length, Call};
-use crate::error::{check, Error, Result};
+use crate::call::{Call, wrong_length};
+use crate::error::{Error, Result, check};
 use crate::views::MatrixMut;
 use std::marker::PhantomData;
 use vastmax_sys as sys;

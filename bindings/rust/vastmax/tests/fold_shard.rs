@@ -2,7 +2,7 @@
 //! The example fold_shard: its states merge to those of the whole rows, and its errors are told.
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use vastmax::{lse_merge, Call, LseOptions, LseState, MatrixRef, BLOCK};
+use vastmax::{BLOCK, Call, LseOptions, LseState, MatrixRef, lse_merge};
 
 /// Cargo builds the examples before it runs the tests, beside their folder.
 fn example() -> PathBuf {

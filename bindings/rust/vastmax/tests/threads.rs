@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Which types may go to other threads, contexts on several kinds of threads, and what their failures do.
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use vastmax::*;
 
 const COLS: usize = 40 * BLOCK + 17;

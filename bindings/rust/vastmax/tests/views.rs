@@ -140,7 +140,7 @@ fn states_are_plain_bytes() {
 #[cfg(feature = "ndarray")]
 mod with_ndarray {
     use super::*;
-    use ndarray::{s, Array1, Array2, Axis};
+    use ndarray::{Array1, Array2, Axis, s};
 
     #[test]
     fn arrays_and_views() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The structs are where the C compiler puts them, and INIT constants are what the library's own functions fill in.
-use std::mem::{align_of, offset_of, size_of, MaybeUninit};
+use std::mem::{MaybeUninit, align_of, offset_of, size_of};
 use vastmax_sys::*;
 
 type Init = Box<dyn Fn(&mut [u8]) -> vmx_status>;

@@ -38,11 +38,10 @@ void raise(vmx_status status, const char *format, ...) {
   raise_text(status, text);
 }
 
-void check(vmx_status status, const char *function) {
+void check(vmx_status status) {
   if (status == VMX_OK) return;
   char text[1024];
-  const int before = std::snprintf(text, sizeof text, "%s: ", function);
-  vmx_last_error(text + before, sizeof text - static_cast<size_t>(before));
+  vmx_last_error(text, sizeof text);
   raise_text(status, text);
 }
 

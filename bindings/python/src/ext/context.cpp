@@ -38,7 +38,7 @@ int32_t parallel_for_python(void *user, int64_t n, vmx_task task, void *task_arg
 
 Context::Context(int threads, const char *isa, nb::object function) : parallel_for(std::move(function)) {
   vmx_context_options options;
-  check(vmx_context_options_init(&options, sizeof options), "Context");
+  check(vmx_context_options_init(&options, sizeof options));
   options.threads = threads;
   options.isa = enumerator(k_isa_names, "isa", isa);
   if (!parallel_for.is_none()) {
@@ -46,12 +46,12 @@ Context::Context(int threads, const char *isa, nb::object function) : parallel_f
     options.parallel_for = parallel_for_python;
     options.parallel_for_user = parallel_for.ptr();
   }
-  check(vmx_context_create(&options, &ctx), "Context");
+  check(vmx_context_create(&options, &ctx));
 }
 
 Workspace::Workspace(nb::object context_) : context(std::move(context_)) {
   const Context *c = context.is_none() ? nullptr : nb::cast<const Context *>(context);
-  check(vmx_workspace_create(raw(c), &ws), "Workspace");
+  check(vmx_workspace_create(raw(c), &ws));
 }
 
 void bind_context(nb::module_ &m) {
@@ -100,7 +100,7 @@ True
 )")
       .def(nb::init<nb::object>(), "context"_a = nb::none(), nb::sig("def __init__(self, context: Context | None = None) -> None"))
       .def(
-          "reserve", [](Workspace &w, size_t size) { check(vmx_workspace_reserve(w.ws, size), "reserve"); }, "nbytes"_a,
+          "reserve", [](Workspace &w, size_t size) { check(vmx_workspace_reserve(w.ws, size)); }, "nbytes"_a,
           R"(Makes sure that a call which needs up to nbytes allocates nothing.
 
 Raises:

@@ -58,8 +58,7 @@ nb::object cross_entropy(nb::handle x_, nb::handle targets_, int64_t axis_, cons
   }
   if (wants_grad) out.grad = view(batch.data(ig), rows, x.shape[axis], batch.row_stride(ig), grad.stride[axis], grad.dtype);
   out.grad_scale = grad_scale;
-  check(without_gil([&] { return vmx_cross_entropy(raw(context), raw(workspace), &xv, &list, &out, &options.c); }),
-        "cross_entropy");
+  check(without_gil([&] { return vmx_cross_entropy(raw(context), raw(workspace), &xv, &list, &out, &options.c); }));
 
   if (full) {
     return make_cross_entropy_result(loss.result(), z.result(), lse.result(), flags.result(), totals.total_result(),
@@ -104,8 +103,7 @@ nb::object cross_entropy_backward(nb::handle x_, nb::handle targets_, nb::handle
   check(without_gil([&] {
           return vmx_cross_entropy_backward(raw(context), raw(workspace), &xv, &list, lse.given() ? &sv : nullptr, &lv, &gv,
                                             &options.c);
-        }),
-        "cross_entropy_backward");
+        }));
   return grad.result();
 }
 
@@ -119,8 +117,7 @@ size_t cross_entropy_workspace_size(nb::handle x_, bool grad, nb::handle grad_dt
   options.label_smoothing = label_smoothing;
   options.softcap = softcap;
   size_t size = 0;
-  check(vmx_cross_entropy_workspace_size(raw(context), &xv, grad ? &gv : nullptr, &options, &size),
-        "cross_entropy_workspace_size");
+  check(vmx_cross_entropy_workspace_size(raw(context), &xv, grad ? &gv : nullptr, &options, &size));
   return size;
 }
 

@@ -33,7 +33,7 @@ struct Name {
 /// Raises the Python exception of a status.
 [[noreturn]] void raise(vmx_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /// Raises what the library said of its last call, if that failed.
-void check(vmx_status status, const char *function);
+void check(vmx_status status);
 
 template <size_t N>
 int32_t enumerator(const Name (&names)[N], const char *argument, const char *text);

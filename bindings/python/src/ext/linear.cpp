@@ -13,7 +13,7 @@ PackedWeights::PackedWeights(nb::handle weights_, nb::object context_) : context
   classes = w.rows;
   dim = w.cols;
   const Context *c = context.is_none() ? nullptr : nb::cast<const Context *>(context);
-  check(without_gil([&] { return vmx_pack_weights(raw(c), &w, &packed); }), "PackedWeights");
+  check(without_gil([&] { return vmx_pack_weights(raw(c), &w, &packed); }));
 }
 
 namespace {
@@ -67,8 +67,7 @@ nb::object linear_logsumexp(nb::handle hidden_, nb::handle weights_, nb::handle 
   options.temperature = temperature.data();
   options.temperature_stride = batch.row_stride(it);
   uint32_t *words = wants_flags ? reinterpret_cast<uint32_t *>(flags.data) : nullptr;
-  check(without_gil([&] { return vmx_linear_logsumexp(raw(context), raw(workspace), &hv, &linear.c, &ov, words, &options); }),
-        "linear_logsumexp");
+  check(without_gil([&] { return vmx_linear_logsumexp(raw(context), raw(workspace), &hv, &linear.c, &ov, words, &options); }));
   return out.result();
 }
 
@@ -141,8 +140,7 @@ nb::object linear_cross_entropy(nb::handle hidden_, nb::handle weights_, nb::han
   check(without_gil([&] {
           return vmx_linear_cross_entropy(raw(context), raw(workspace), &hv, &linear.c, &list, &out,
                                           wants_grads ? &grads : nullptr, &options.c);
-        }),
-        "linear_cross_entropy");
+        }));
 
   nb::object made = nb::none();
   if (wants_grads) {
@@ -196,8 +194,7 @@ nb::object linear_topk(nb::handle hidden_, nb::handle weights_, int64_t k, nb::h
   if (excluded.given()) options.excluded = target_list(excluded, batch, ie);
   uint32_t *words = wants_flags ? reinterpret_cast<uint32_t *>(flags.data) : nullptr;
   check(without_gil(
-            [&] { return vmx_linear_topk(raw(context), raw(workspace), &hv, &linear.c, k, &vv, &iv_, words, &options); }),
-        "linear_topk");
+            [&] { return vmx_linear_topk(raw(context), raw(workspace), &hv, &linear.c, k, &vv, &iv_, words, &options); }));
   return make_topk(values.result(), ids.result());
 }
 
@@ -206,7 +203,7 @@ size_t linear_logsumexp_workspace_size(nb::handle hidden, nb::handle weights, nb
   Linear linear(hidden, weights, bias, memory_limit);
   const vmx_matrix hv = linear.hidden.matrix();
   size_t size = 0;
-  check(vmx_linear_logsumexp_workspace_size(raw(context), &hv, &linear.c, nullptr, &size), "linear_logsumexp_workspace_size");
+  check(vmx_linear_logsumexp_workspace_size(raw(context), &hv, &linear.c, nullptr, &size));
   return size;
 }
 
@@ -225,8 +222,7 @@ size_t linear_cross_entropy_workspace_size(nb::handle hidden, nb::handle weights
   if (grad_bias) grads.bias = view(something, linear.classes, 1, VMX_F32);
   const bool any = grad_hidden || grad_weights || grad_bias;
   size_t size = 0;
-  check(vmx_linear_cross_entropy_workspace_size(raw(context), &hv, &linear.c, any ? &grads : nullptr, &options, &size),
-        "linear_cross_entropy_workspace_size");
+  check(vmx_linear_cross_entropy_workspace_size(raw(context), &hv, &linear.c, any ? &grads : nullptr, &options, &size));
   return size;
 }
 
@@ -235,7 +231,7 @@ size_t linear_topk_workspace_size(nb::handle hidden, nb::handle weights, int64_t
   Linear linear(hidden, weights, bias, memory_limit);
   const vmx_matrix hv = linear.hidden.matrix();
   size_t size = 0;
-  check(vmx_linear_topk_workspace_size(raw(context), &hv, &linear.c, k, nullptr, &size), "linear_topk_workspace_size");
+  check(vmx_linear_topk_workspace_size(raw(context), &hv, &linear.c, k, nullptr, &size));
   return size;
 }
 

@@ -79,7 +79,7 @@ void fold(LseState &s, nb::handle x_, int64_t col_offset, nb::handle class_weigh
     skip.open(skip_, "skip");
     options.skip = skip.ids();
   }
-  check(without_gil([&] { return vmx_lse_fold(raw(context), raw(workspace), &xv, col_offset, s.states, &options); }), "fold");
+  check(without_gil([&] { return vmx_lse_fold(raw(context), raw(workspace), &xv, col_offset, s.states, &options); }));
 }
 
 void merge(LseState &into, const LseState &from) {
@@ -87,7 +87,7 @@ void merge(LseState &into, const LseState &from) {
     raise(VMX_ERR_SHAPE, "other has %lld rows; the state has %lld", static_cast<long long>(from.n),
           static_cast<long long>(into.n));
   }
-  check(without_gil([&] { return vmx_lse_merge(into.states, from.states, into.n); }), "merge");
+  check(without_gil([&] { return vmx_lse_merge(into.states, from.states, into.n); }));
 }
 
 /// Where finish writes: an array given, or a new one of NumPy.
@@ -114,7 +114,7 @@ nb::object finish(const LseState &s, nb::handle dtype, nb::handle out, nb::handl
   }
   const vmx_vector lv = lse.vector();
   const vmx_lse_options options = s.options();
-  check(without_gil([&] { return vmx_lse_finish(s.states, s.n, &options, &lv, nullptr, words); }), "finish");
+  check(without_gil([&] { return vmx_lse_finish(s.states, s.n, &options, &lv, nullptr, words); }));
   return lse.result();
 }
 
@@ -123,7 +123,7 @@ nb::object entropy(const LseState &s, nb::handle dtype, nb::handle out) {
   vector_out(array, out, dtype, "out", s.n);
   const vmx_vector v = array.vector();
   const vmx_lse_options options = s.options();
-  check(without_gil([&] { return vmx_lse_finish(s.states, s.n, &options, nullptr, &v, nullptr); }), "entropy");
+  check(without_gil([&] { return vmx_lse_finish(s.states, s.n, &options, nullptr, &v, nullptr); }));
   return array.result();
 }
 
@@ -131,7 +131,7 @@ nb::object flags(const LseState &s) {
   Array array;
   array.make_numpy(1, &s.n, dtype_u32);
   const vmx_lse_options options = s.options();
-  check(vmx_lse_finish(s.states, s.n, &options, nullptr, nullptr, reinterpret_cast<uint32_t *>(array.data)), "flags");
+  check(vmx_lse_finish(s.states, s.n, &options, nullptr, nullptr, reinterpret_cast<uint32_t *>(array.data)));
   return array.result();
 }
 
@@ -156,7 +156,7 @@ nb::object shorten(const LseState &s, nb::handle out) {
   }
   const vmx_lse_options options = s.options();
   vmx_lse_short *to = short_states(array);
-  check(without_gil([&] { return vmx_lse_shorten(s.states, s.n, &options, to); }), "shorten");
+  check(without_gil([&] { return vmx_lse_shorten(s.states, s.n, &options, to); }));
   return array.result();
 }
 
@@ -167,7 +167,7 @@ nb::object lse_short_merge(nb::handle into_, nb::handle from_) {
   vmx_lse_short *to = short_states(into);
   const vmx_lse_short *other = short_states(from);
   from.need_shape(2, into.shape);
-  check(without_gil([&] { return vmx_lse_short_merge(to, other, into.shape[0]); }), "lse_short_merge");
+  check(without_gil([&] { return vmx_lse_short_merge(to, other, into.shape[0]); }));
   return into.result();
 }
 
@@ -178,7 +178,7 @@ nb::object lse_short_finish(nb::handle states_, nb::handle dtype, nb::handle out
   const int64_t n = states.shape[0];
   out.out(out_, "out", states, 1, &n, parse_dtype(dtype, VMX_F32), !dtype.is_none());
   const vmx_vector v = out.vector();
-  check(without_gil([&] { return vmx_lse_short_finish(from, n, &v); }), "lse_short_finish");
+  check(without_gil([&] { return vmx_lse_short_finish(from, n, &v); }));
   return out.result();
 }
 
@@ -190,7 +190,7 @@ size_t lse_fold_workspace_size(nb::handle x_, bool sums, bool entropy_, const Co
   if (sums) options.flags |= VMX_FOLD_SUMS;
   if (entropy_) options.flags |= VMX_FOLD_ENTROPY;
   size_t size = 0;
-  check(vmx_lse_fold_workspace_size(raw(context), &xv, &options, &size), "lse_fold_workspace_size");
+  check(vmx_lse_fold_workspace_size(raw(context), &xv, &options, &size));
   return size;
 }
 

@@ -26,6 +26,7 @@ nb::dict layout() {
 NB_MODULE(_vastmax, m) {
   using namespace vmxpy;
   m.doc() = "The functions of vastmax over the C library; see the package vastmax.";
+  nb::set_leak_warnings(false); // what is looked up once, and PyTorch's operators, live as long as the process
   init_arrays();
   if (vmx_version() != VMX_VERSION) {
     PyErr_Format(PyExc_ImportError, "vastmax: the library is version %s, the header %d", vmx_version_string(), VMX_VERSION);

@@ -156,8 +156,7 @@ nb::object sampled_loss(nb::handle hidden_, nb::handle table_, nb::handle target
   check(without_gil([&] {
           return vmx_sampled_loss(raw(context), raw(workspace), &hv, &tv, bias.given() ? &bv : nullptr, &list, &candidates, &out,
                                   wants_grads ? &grads : nullptr, &options);
-        }),
-        "sampled_loss");
+        }));
 
   nb::object made = nb::none();
   if (wants_grads) {
@@ -211,8 +210,7 @@ nb::object in_batch_softmax(nb::handle queries_, nb::handle keys_, nb::handle id
           return vmx_in_batch_softmax(raw(context), raw(workspace), &qv, &kv, identity.given() ? &iv : nullptr,
                                       log_q.given() ? &lv : nullptr, &out, wants_q ? &gq : nullptr, wants_k ? &gk : nullptr,
                                       &options);
-        }),
-        "in_batch_softmax");
+        }));
   nb::object made = nb::none();
   if (wants_q || wants_k) made = make_in_batch_grads(grad_queries.result(), grad_keys.result());
   if (full) {
@@ -251,8 +249,7 @@ nb::object sparse_update(nb::handle table_, nb::handle grad_, const char *optimi
   check(without_gil([&] {
           return vmx_sparse_update(raw(context), &grad.c, &tv, mean.given() ? &mv : nullptr, square.given() ? &sv : nullptr,
                                    &options);
-        }),
-        "sparse_update");
+        }));
   return table.result();
 }
 
@@ -290,8 +287,7 @@ size_t sampled_loss_workspace_size(nb::handle hidden_, nb::handle table_, int64_
   }
   const bool any = grad_hidden || grad_table || grad_sparse;
   size_t size = 0;
-  check(vmx_sampled_loss_workspace_size(raw(context), &hv, &tv, targets, &candidates, any ? &grads : nullptr, &options, &size),
-        "sampled_loss_workspace_size");
+  check(vmx_sampled_loss_workspace_size(raw(context), &hv, &tv, targets, &candidates, any ? &grads : nullptr, &options, &size));
   return size;
 }
 

@@ -30,7 +30,7 @@ Sampler *create(const vmx_sampler_options &options, nb::object embeddings, const
   made->kind = options.kind;
   made->classes = options.classes;
   if (options.kind == VMX_SAMPLER_EXACT) made->embeddings = std::move(embeddings);
-  check(without_gil([&] { return vmx_sampler_create(raw(context), &options, &made->sampler); }), "Sampler");
+  check(without_gil([&] { return vmx_sampler_create(raw(context), &options, &made->sampler); }));
   return made.release();
 }
 
@@ -112,7 +112,7 @@ void update(Sampler &s, nb::handle embeddings_, nb::handle ids_, const Context *
   open_if(ids, ids_, "ids");
   vmx_ids list = no_ids();
   if (ids.given()) list = ids.ids();
-  check(without_gil([&] { return vmx_sampler_update(raw(context), s.sampler, &m, ids.given() ? &list : nullptr); }), "update");
+  check(without_gil([&] { return vmx_sampler_update(raw(context), s.sampler, &m, ids.given() ? &list : nullptr); }));
   if (s.kind == VMX_SAMPLER_EXACT) s.embeddings = std::move(keep);
 }
 
@@ -120,7 +120,7 @@ void observe(Sampler &s, nb::handle ids_, int64_t step) {
   Array ids;
   ids.open(ids_, "ids");
   const vmx_ids list = ids.ids();
-  check(without_gil([&] { return vmx_sampler_observe(s.sampler, &list, step); }), "observe");
+  check(without_gil([&] { return vmx_sampler_observe(s.sampler, &list, step); }));
 }
 
 struct Draw {
@@ -184,8 +184,7 @@ nb::object draw(const Sampler &s, int64_t m, nb::handle hidden_, nb::handle rows
                                   wants_q ? &d.log_q_view : nullptr,
                                   wants_tries ? reinterpret_cast<int64_t *>(d.tries.data) : nullptr,
                                   wants_flags ? reinterpret_cast<uint32_t *>(d.flags.data) : nullptr, &d.options);
-        }),
-        "draw");
+        }));
   return make_draw(d.ids.result(), d.log_q.result(), d.tries.result(), d.flags.result());
 }
 
@@ -237,8 +236,7 @@ nb::object log_q(const Sampler &s, nb::handle classes_, nb::handle hidden_, int6
   check(without_gil([&] {
           return vmx_sampler_log_q(raw(context), raw(workspace), s.sampler, hidden.given() ? &hv : nullptr, &list, draws, tries_data,
                                    tries_stride, &q);
-        }),
-        "log_q");
+        }));
   return out.result();
 }
 
@@ -257,8 +255,7 @@ size_t draw_workspace_size(const Sampler &s, int64_t m, nb::handle hidden_, int6
   if (counts) options.flags |= VMX_DRAW_COUNTS;
   if (replace) options.flags |= VMX_DRAW_REPLACE;
   size_t size = 0;
-  check(vmx_sampler_draw_workspace_size(raw(context), s.sampler, hidden.given() ? &hv : nullptr, &ids, &options, &size),
-        "draw_workspace_size");
+  check(vmx_sampler_draw_workspace_size(raw(context), s.sampler, hidden.given() ? &hv : nullptr, &ids, &options, &size));
   return size;
 }
 

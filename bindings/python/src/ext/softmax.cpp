@@ -69,14 +69,14 @@ nb::object logsumexp(nb::handle x_, int64_t axis_, nb::handle out_, nb::handle t
       return vmx_logsumexp(raw(context), raw(workspace), &xv, &lse, words(batch.data(iflags)), &options);
     });
   });
-  check(status, "logsumexp");
+  check(status);
   return out.result();
 }
 
 using Forward = vmx_status (*)(const vmx_context *, vmx_workspace *, const vmx_matrix *, const vmx_matrix *, const vmx_vector *,
                                uint32_t *, const vmx_softmax_options *) noexcept;
 
-nb::object forward(Forward function, const char *name, nb::handle x_, int64_t axis_, nb::handle out_, nb::handle dtype,
+nb::object forward(Forward function, nb::handle x_, int64_t axis_, nb::handle out_, nb::handle dtype,
                    nb::handle temperature_, bool precise, bool zero_masked, nb::handle lse_, nb::handle flags_,
                    const Context *context, const Workspace *workspace) {
   Array x, y, lse, flags;
@@ -104,18 +104,18 @@ nb::object forward(Forward function, const char *name, nb::handle x_, int64_t ax
       return function(raw(context), raw(workspace), &xv, &yv, lse.given() ? &lv : nullptr, words(batch.data(iflags)), &options);
     });
   });
-  check(status, name);
+  check(status);
   return y.result();
 }
 
 nb::object softmax(nb::handle x, int64_t axis, nb::handle out, nb::handle dtype, nb::handle temperature, bool precise,
                    bool zero_masked, nb::handle lse, nb::handle flags, const Context *context, const Workspace *workspace) {
-  return forward(vmx_softmax, "softmax", x, axis, out, dtype, temperature, precise, zero_masked, lse, flags, context, workspace);
+  return forward(vmx_softmax, x, axis, out, dtype, temperature, precise, zero_masked, lse, flags, context, workspace);
 }
 
 nb::object log_softmax(nb::handle x, int64_t axis, nb::handle out, nb::handle dtype, nb::handle temperature, bool precise,
                        bool zero_masked, nb::handle lse, nb::handle flags, const Context *context, const Workspace *workspace) {
-  return forward(vmx_log_softmax, "log_softmax", x, axis, out, dtype, temperature, precise, zero_masked, lse, flags, context,
+  return forward(vmx_log_softmax, x, axis, out, dtype, temperature, precise, zero_masked, lse, flags, context,
                  workspace);
 }
 
@@ -145,14 +145,14 @@ nb::object logsumexp_backward(nb::handle x_, nb::handle grad_, nb::handle lse_, 
       return vmx_logsumexp_backward(raw(context), raw(workspace), &xv, lse.given() ? &lv : nullptr, &gv, &ov, &options);
     });
   });
-  check(status, "logsumexp_backward");
+  check(status);
   return out.result();
 }
 
 using Backward = vmx_status (*)(const vmx_context *, vmx_workspace *, const vmx_matrix *, const vmx_matrix *, const vmx_matrix *,
                                 const vmx_softmax_options *) noexcept;
 
-nb::object backward(Backward function, const char *name, nb::handle y_, nb::handle grad_, int64_t axis_, nb::handle out_,
+nb::object backward(Backward function, nb::handle y_, nb::handle grad_, int64_t axis_, nb::handle out_,
                     nb::handle dtype, nb::handle temperature_, const Context *context, const Workspace *workspace) {
   Array y, grad, out;
   y.open(y_, "y");
@@ -176,18 +176,18 @@ nb::object backward(Backward function, const char *name, nb::handle y_, nb::hand
       return function(raw(context), raw(workspace), &yv, &gv, &ov, &options);
     });
   });
-  check(status, name);
+  check(status);
   return out.result();
 }
 
 nb::object softmax_backward(nb::handle y, nb::handle grad, int64_t axis, nb::handle out, nb::handle dtype, nb::handle temperature,
                             const Context *context, const Workspace *workspace) {
-  return backward(vmx_softmax_backward, "softmax_backward", y, grad, axis, out, dtype, temperature, context, workspace);
+  return backward(vmx_softmax_backward, y, grad, axis, out, dtype, temperature, context, workspace);
 }
 
 nb::object log_softmax_backward(nb::handle y, nb::handle grad, int64_t axis, nb::handle out, nb::handle dtype,
                                 nb::handle temperature, const Context *context, const Workspace *workspace) {
-  return backward(vmx_log_softmax_backward, "log_softmax_backward", y, grad, axis, out, dtype, temperature, context, workspace);
+  return backward(vmx_log_softmax_backward, y, grad, axis, out, dtype, temperature, context, workspace);
 }
 
 size_t softmax_workspace_size(nb::handle x_, nb::handle dtype, bool precise, const Context *context) {
@@ -199,7 +199,7 @@ size_t softmax_workspace_size(nb::handle x_, nb::handle dtype, bool precise, con
   vmx_softmax_options options = VMX_SOFTMAX_OPTIONS_INIT;
   if (precise) options.flags |= VMX_PRECISE;
   size_t size = 0;
-  check(vmx_softmax_workspace_size(raw(context), &xv, &yv, &options, &size), "softmax_workspace_size");
+  check(vmx_softmax_workspace_size(raw(context), &xv, &yv, &options, &size));
   return size;
 }
 

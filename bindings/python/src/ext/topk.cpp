@@ -66,7 +66,7 @@ nb::object topk(nb::handle x_, int64_t k, int64_t axis_, bool largest, bool sort
       return vmx_topk(raw(context), raw(workspace), &xv, k, &vv, &iv_, reinterpret_cast<uint32_t *>(batch.data(ifl)), &options);
     });
   });
-  check(status, "topk");
+  check(status);
   return make_topk(values.result(), ids.result());
 }
 
@@ -86,8 +86,7 @@ nb::object topk_merge(nb::handle values_in_, nb::handle ids_in_, int64_t k, bool
   vmx_topk_options options = VMX_TOPK_OPTIONS_INIT;
   options.flags = topk_flags(largest, sorted);
   uint32_t *words = wants_flags ? reinterpret_cast<uint32_t *>(flags.data) : nullptr;
-  check(without_gil([&] { return vmx_topk_merge(raw(context), raw(workspace), &vi, &ii, k, &vo, &io, words, &options); }),
-        "topk_merge");
+  check(without_gil([&] { return vmx_topk_merge(raw(context), raw(workspace), &vi, &ii, k, &vo, &io, words, &options); }));
   return make_topk(values.result(), ids.result());
 }
 
@@ -103,7 +102,7 @@ size_t topk_workspace_size(nb::handle x_, int64_t k, bool largest, bool sorted, 
     options.excluded = excluded.csr();
   }
   size_t size = 0;
-  check(vmx_topk_workspace_size(raw(context), &xv, k, &options, &size), "topk_workspace_size");
+  check(vmx_topk_workspace_size(raw(context), &xv, k, &options, &size));
   return size;
 }
 

@@ -124,7 +124,7 @@ size_t cross_entropy_workspace_size(nb::handle x_, bool grad, nb::handle grad_dt
 } // namespace
 
 void bind_cross_entropy(nb::module_ &m) {
-  m.def("cross_entropy", cross_entropy, "x"_a, "targets"_a, "axis"_a = -1, nb::kw_only(), "reduction"_a = "mean",
+  m.def("cross_entropy", cross_entropy, "x"_a.none(), "targets"_a.none(), "axis"_a = -1, nb::kw_only(), "reduction"_a = "mean",
         "ignore_index"_a = -100, "label_smoothing"_a = 0.0, "smooth_unmasked"_a = false, "class_weight"_a = nb::none(),
         "softcap"_a = 0.0, "z_loss"_a = 0.0, "temperature"_a = nb::none(), "grad"_a = nb::none(), "grad_dtype"_a = nb::none(),
         "grad_scale"_a = 1.0, "full"_a = false, "loss_out"_a = nb::none(), "z_loss_out"_a = nb::none(), "lse_out"_a = nb::none(),
@@ -184,7 +184,7 @@ Raises:
 array([2.7725887, 0.       ], dtype=float32)
 )");
 
-  m.def("cross_entropy_backward", cross_entropy_backward, "x"_a, "targets"_a, "grad_loss"_a, "lse"_a = nb::none(), "axis"_a = -1,
+  m.def("cross_entropy_backward", cross_entropy_backward, "x"_a.none(), "targets"_a.none(), "grad_loss"_a.none(), "lse"_a = nb::none(), "axis"_a = -1,
         nb::kw_only(), "ignore_index"_a = -100, "label_smoothing"_a = 0.0, "smooth_unmasked"_a = false,
         "class_weight"_a = nb::none(), "softcap"_a = 0.0, "z_loss"_a = 0.0, "temperature"_a = nb::none(), "out"_a = nb::none(),
         "dtype"_a = nb::none(), "context"_a = nb::none(), "workspace"_a = nb::none(),
@@ -216,7 +216,7 @@ Raises:
 array([[-0.5,  0.5]], dtype=float32)
 )");
 
-  m.def("cross_entropy_workspace_size", cross_entropy_workspace_size, "x"_a, nb::kw_only(), "grad"_a = false,
+  m.def("cross_entropy_workspace_size", cross_entropy_workspace_size, "x"_a.none(), nb::kw_only(), "grad"_a = false,
         "grad_dtype"_a = nb::none(), "label_smoothing"_a = 0.0, "softcap"_a = 0.0, "context"_a = nb::none(),
         nb::sig("def cross_entropy_workspace_size(x: " VMXPY_ARRAY ", *, grad: bool = False, grad_dtype: " VMXPY_DTYPE
                 ", label_smoothing: float = 0.0, softcap: float = 0.0, context: Context | None = None) -> int"),

@@ -259,13 +259,13 @@ Raises:
 >>> vastmax.linear_topk(np.array([[0, 1]], dtype=np.float32), packed, 1).ids
 array([[1]])
 )")
-      .def(nb::init<nb::handle, nb::object>(), "weights"_a, "context"_a = nb::none(),
+      .def(nb::init<nb::handle, nb::object>(), "weights"_a.none(), "context"_a = nb::none(),
            nb::sig("def __init__(self, weights: " VMXPY_ARRAY ", context: Context | None = None) -> None"))
       .def_prop_ro("nbytes", [](const PackedWeights &p) { return vmx_packed_weights_size(p.packed); }, "Bytes held.")
       .def_ro("classes", &PackedWeights::classes, "Number of classes.")
       .def_ro("dim", &PackedWeights::dim, "Length of each class's vector.");
 
-  m.def("linear_logsumexp", linear_logsumexp, "hidden"_a, "weights"_a, "bias"_a = nb::none(), nb::kw_only(), "out"_a = nb::none(),
+  m.def("linear_logsumexp", linear_logsumexp, "hidden"_a.none(), "weights"_a.none(), "bias"_a = nb::none(), nb::kw_only(), "out"_a = nb::none(),
         "temperature"_a = nb::none(), "flags_out"_a = nb::none(), "memory_limit"_a = 0, "context"_a = nb::none(),
         "workspace"_a = nb::none(),
         nb::sig("def linear_logsumexp(hidden: ArrayT, " WEIGHTS ", bias: " VMXPY_ARRAY_OR_NONE ", *, out: " VMXPY_ARRAY_OR_NONE
@@ -296,7 +296,7 @@ Raises:
 array([2.3025851], dtype=float32)
 )");
 
-  m.def("linear_cross_entropy", linear_cross_entropy, "hidden"_a, "weights"_a, "targets"_a, "bias"_a = nb::none(), nb::kw_only(),
+  m.def("linear_cross_entropy", linear_cross_entropy, "hidden"_a.none(), "weights"_a.none(), "targets"_a.none(), "bias"_a = nb::none(), nb::kw_only(),
         "reduction"_a = "mean", "ignore_index"_a = -100, "label_smoothing"_a = 0.0, "smooth_unmasked"_a = false,
         "class_weight"_a = nb::none(), "softcap"_a = 0.0, "z_loss"_a = 0.0, "temperature"_a = nb::none(),
         "grad_hidden"_a = nb::none(), "grad_weights"_a = nb::none(), "grad_bias"_a = nb::none(), "accumulate"_a = false,
@@ -341,7 +341,7 @@ Raises:
 (2.30259, (10, 4))
 )");
 
-  m.def("linear_topk", linear_topk, "hidden"_a, "weights"_a, "k"_a, "bias"_a = nb::none(), nb::kw_only(), "largest"_a = true,
+  m.def("linear_topk", linear_topk, "hidden"_a.none(), "weights"_a.none(), "k"_a, "bias"_a = nb::none(), nb::kw_only(), "largest"_a = true,
         "sorted"_a = true, "col_offset"_a = 0, "excluded"_a = nb::none(), "ids_dtype"_a = nb::none(), "values_out"_a = nb::none(),
         "ids_out"_a = nb::none(), "flags_out"_a = nb::none(), "memory_limit"_a = 0, "context"_a = nb::none(),
         "workspace"_a = nb::none(),
@@ -375,7 +375,7 @@ Raises:
 array([2, 1])
 )");
 
-  m.def("linear_logsumexp_workspace_size", linear_logsumexp_workspace_size, "hidden"_a, "weights"_a, "bias"_a = nb::none(),
+  m.def("linear_logsumexp_workspace_size", linear_logsumexp_workspace_size, "hidden"_a.none(), "weights"_a.none(), "bias"_a = nb::none(),
         nb::kw_only(), "memory_limit"_a = 0, "context"_a = nb::none(),
         nb::sig("def linear_logsumexp_workspace_size(hidden: " VMXPY_ARRAY ", " WEIGHTS ", bias: " VMXPY_ARRAY_OR_NONE
                 ", *, memory_limit: int = 0, context: Context | None = None) -> int"),
@@ -385,7 +385,7 @@ array([2, 1])
 >>> vastmax.linear_logsumexp_workspace_size(np.ones((1, 4), dtype=np.float32), np.ones((9, 4), dtype=np.float32)) > 0
 True
 )");
-  m.def("linear_cross_entropy_workspace_size", linear_cross_entropy_workspace_size, "hidden"_a, "weights"_a,
+  m.def("linear_cross_entropy_workspace_size", linear_cross_entropy_workspace_size, "hidden"_a.none(), "weights"_a.none(),
         "bias"_a = nb::none(), nb::kw_only(), "grad_hidden"_a = false, "grad_weights"_a = false, "grad_bias"_a = false,
         "label_smoothing"_a = 0.0, "softcap"_a = 0.0, "memory_limit"_a = 0, "context"_a = nb::none(),
         nb::sig("def linear_cross_entropy_workspace_size(hidden: " VMXPY_ARRAY ", " WEIGHTS ", bias: " VMXPY_ARRAY_OR_NONE
@@ -398,7 +398,7 @@ True
 >>> vastmax.linear_cross_entropy_workspace_size(hidden, weights, grad_hidden=True) > 0
 True
 )");
-  m.def("linear_topk_workspace_size", linear_topk_workspace_size, "hidden"_a, "weights"_a, "k"_a, "bias"_a = nb::none(),
+  m.def("linear_topk_workspace_size", linear_topk_workspace_size, "hidden"_a.none(), "weights"_a.none(), "k"_a, "bias"_a = nb::none(),
         nb::kw_only(), "memory_limit"_a = 0, "context"_a = nb::none(),
         nb::sig("def linear_topk_workspace_size(hidden: " VMXPY_ARRAY ", " WEIGHTS ", k: int, bias: " VMXPY_ARRAY_OR_NONE
                 ", *, memory_limit: int = 0, context: Context | None = None) -> int"),

@@ -226,7 +226,7 @@ True
            "sums"_a = false, "entropy"_a = false, "buffer"_a = nb::none(),
            nb::sig("def __init__(self, n: int, *, temperature: " VMXPY_FLOAT_OR_ARRAY
                    ", sums: bool = False, entropy: bool = False, buffer: " VMXPY_ARRAY_OR_NONE ") -> None"))
-      .def("fold", fold, "x"_a, "col_offset"_a = 0, nb::kw_only(), "class_weight"_a = nb::none(), "skip"_a = nb::none(),
+      .def("fold", fold, "x"_a.none(), "col_offset"_a = 0, nb::kw_only(), "class_weight"_a = nb::none(), "skip"_a = nb::none(),
            "context"_a = nb::none(), "workspace"_a = nb::none(),
            nb::sig("def fold(self, x: " VMXPY_ARRAY ", col_offset: int = 0, *, class_weight: " VMXPY_ARRAY_OR_NONE
                    ", skip: " VMXPY_ARRAY_OR_NONE ", " VMXPY_CALL ") -> None"),
@@ -311,7 +311,7 @@ Returns:
         if (n) std::memcpy(s.states, bytes.c_str(), bytes.size());
       });
 
-  m.def("lse_short_merge", lse_short_merge, "into"_a, "other"_a,
+  m.def("lse_short_merge", lse_short_merge, "into"_a.none(), "other"_a,
         nb::sig("def lse_short_merge(into: ArrayT, other: " VMXPY_ARRAY ") -> ArrayT"),
         R"(Merges short states in place: commutative, associative up to rounding in f64.
 
@@ -330,7 +330,7 @@ Raises:
 >>> vastmax.lse_short_merge(a, b)
 array([[0., 2.]])
 )");
-  m.def("lse_short_finish", lse_short_finish, "states"_a, "dtype"_a = nb::none(), nb::kw_only(), "out"_a = nb::none(),
+  m.def("lse_short_finish", lse_short_finish, "states"_a.none(), "dtype"_a = nb::none(), nb::kw_only(), "out"_a = nb::none(),
         nb::sig("def lse_short_finish(states: ArrayT, dtype: " VMXPY_DTYPE ", *, out: " VMXPY_ARRAY_OR_NONE ") -> ArrayT"),
         R"(The log-sum-exp of short states: max + log(sum).
 
@@ -346,7 +346,7 @@ Returns:
 >>> vastmax.lse_short_finish(np.array([[0.0, 2.0]]), "float64")
 array([0.69314718])
 )");
-  m.def("lse_fold_workspace_size", lse_fold_workspace_size, "x"_a, nb::kw_only(), "sums"_a = false, "entropy"_a = false,
+  m.def("lse_fold_workspace_size", lse_fold_workspace_size, "x"_a.none(), nb::kw_only(), "sums"_a = false, "entropy"_a = false,
         "context"_a = nb::none(),
         nb::sig("def lse_fold_workspace_size(x: " VMXPY_ARRAY
                 ", *, sums: bool = False, entropy: bool = False, context: Context | None = None) -> int"),

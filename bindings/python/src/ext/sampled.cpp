@@ -294,7 +294,7 @@ size_t sampled_loss_workspace_size(nb::handle hidden_, nb::handle table_, int64_
 } // namespace
 
 void bind_sampled(nb::module_ &m) {
-  m.def("sampled_loss", sampled_loss, "hidden"_a, "table"_a, "targets"_a, "candidates"_a, "log_q"_a = nb::none(),
+  m.def("sampled_loss", sampled_loss, "hidden"_a.none(), "table"_a.none(), "targets"_a.none(), "candidates"_a.none(), "log_q"_a = nb::none(),
         "target_log_q"_a = nb::none(), nb::kw_only(), "bias"_a = nb::none(), "loss"_a = "sampled_softmax", "correction"_a = "none",
         "score"_a = "dot", "reduction"_a = "mean", "keep_hits"_a = false, "joint"_a = false, "temperature"_a = 1.0,
         "margin"_a = 0.4, "negative_weight"_a = 1.0, "identity"_a = nb::none(), "grad_hidden"_a = nb::none(),
@@ -357,7 +357,7 @@ Raises:
 (1.386294, [0, 1, 5, 6, 7])
 )");
 
-  m.def("in_batch_softmax", in_batch_softmax, "queries"_a, "keys"_a, "identity"_a = nb::none(), "log_q"_a = nb::none(),
+  m.def("in_batch_softmax", in_batch_softmax, "queries"_a.none(), "keys"_a.none(), "identity"_a = nb::none(), "log_q"_a = nb::none(),
         nb::kw_only(), "score"_a = "dot", "temperature"_a = 1.0, "reduction"_a = "mean", "grad_queries"_a = nb::none(),
         "grad_keys"_a = nb::none(), "grad_scale"_a = 1.0, "full"_a = false, "loss_out"_a = nb::none(), "flags_out"_a = nb::none(),
         "memory_limit"_a = 0, "context"_a = nb::none(), "workspace"_a = nb::none(),
@@ -390,7 +390,7 @@ Raises:
 True
 )");
 
-  m.def("sparse_update", sparse_update, "table"_a, "grad"_a, "optimizer"_a = "sgd", nb::kw_only(), "mean"_a = nb::none(),
+  m.def("sparse_update", sparse_update, "table"_a.none(), "grad"_a.none(), "optimizer"_a = "sgd", nb::kw_only(), "mean"_a = nb::none(),
         "square"_a = nb::none(), "step"_a = 1, "lr"_a = 0.001, "beta1"_a = 0.9, "beta2"_a = 0.999, "eps"_a = 1e-8,
         "weight_decay"_a = 0.0, "context"_a = nb::none(),
         nb::sig("def sparse_update(table: ArrayT, grad: vastmax._typing.SparseLike, optimizer: str = 'sgd', *, mean: "
@@ -424,7 +424,7 @@ Raises:
 [[0.0, 0.0], [-0.5, -0.5], [0.0, 0.0]]
 )");
 
-  m.def("sampled_loss_workspace_size", sampled_loss_workspace_size, "hidden"_a, "table"_a, "targets"_a, "candidates"_a,
+  m.def("sampled_loss_workspace_size", sampled_loss_workspace_size, "hidden"_a.none(), "table"_a.none(), "targets"_a.none(), "candidates"_a.none(),
         nb::kw_only(), "loss"_a = "sampled_softmax", "correction"_a = "none", "score"_a = "dot", "joint"_a = false,
         "grad_hidden"_a = false, "grad_table"_a = false, "grad_sparse"_a = false, "memory_limit"_a = 0, "context"_a = nb::none(),
         nb::sig("def sampled_loss_workspace_size(hidden: " VMXPY_ARRAY ", table: " VMXPY_ARRAY

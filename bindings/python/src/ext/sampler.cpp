@@ -273,7 +273,7 @@ each other; update and observe must not run beside any other call of the same sa
 >>> drawn.ids.shape, bool((drawn.ids > 0).all())
 ((4,), True)
 >>> sampler.log_q(np.array([0, 1])).round(4)
-array([  -inf, -1.0051], dtype=float32)
+array([   -inf, -1.0051], dtype=float32)
 )")
       .def_static("uniform", uniform, "classes"_a, nb::sig("def uniform(classes: int) -> Sampler"),
                   R"(All classes alike: q = 1 / classes.
@@ -289,7 +289,7 @@ array([  -inf, -1.0051], dtype=float32)
 >>> vastmax.Sampler.log_uniform(10).classes
 10
 )")
-      .def_static("weights", weights, "weights"_a, "power"_a = 1.0, nb::kw_only(), "context"_a = nb::none(),
+      .def_static("weights", weights, "weights"_a.none(), "power"_a = 1.0, nb::kw_only(), "context"_a = nb::none(),
                   nb::sig("def weights(weights: " VMXPY_ARRAY ", power: float = 1.0, *, context: Context | None = None) -> Sampler"),
                   R"(q in proportion to weights**power, by an alias table; power 0.75 of counts is word2vec's.
 
@@ -316,7 +316,7 @@ Args:
 >>> np.exp(sampler.log_q(np.array([0, 1]))).round(2)
 array([1.  , 0.67], dtype=float32)
 )")
-      .def_static("midx", midx, "embeddings"_a, nb::kw_only(), "codewords"_a = 0, "temperature"_a = 1.0, "seed"_a = 0,
+      .def_static("midx", midx, "embeddings"_a.none(), nb::kw_only(), "codewords"_a = 0, "temperature"_a = 1.0, "seed"_a = 0,
                   "context"_a = nb::none(),
                   nb::sig("def midx(embeddings: " VMXPY_ARRAY ", *, codewords: int = 0, temperature: float = 1.0, seed: int = 0, "
                           "context: Context | None = None) -> Sampler"),
@@ -329,7 +329,7 @@ Args:
     seed: Of the k-means that makes the codebooks.
     context: Threads to build with.
 )")
-      .def_static("quadratic", quadratic, "embeddings"_a, nb::kw_only(), "alpha"_a = 100.0, "temperature"_a = 1.0,
+      .def_static("quadratic", quadratic, "embeddings"_a.none(), nb::kw_only(), "alpha"_a = 100.0, "temperature"_a = 1.0,
                   "context"_a = nb::none(),
                   nb::sig("def quadratic(embeddings: " VMXPY_ARRAY
                           ", *, alpha: float = 100.0, temperature: float = 1.0, context: Context | None = None) -> Sampler"),
@@ -341,7 +341,7 @@ Args:
     temperature: Divides the scores; finite, above 0.
     context: Threads to build with.
 )")
-      .def_static("exact", exact, "embeddings"_a, nb::kw_only(), "temperature"_a = 1.0, "context"_a = nb::none(),
+      .def_static("exact", exact, "embeddings"_a.none(), nb::kw_only(), "temperature"_a = 1.0, "context"_a = nb::none(),
                   nb::sig("def exact(embeddings: " VMXPY_ARRAY
                           ", *, temperature: float = 1.0, context: Context | None = None) -> Sampler"),
                   R"(The softmax itself, by Gumbel top-k over all scores: without replacement unless replace. draw needs hidden.
@@ -412,7 +412,7 @@ Raises:
     LabelError: A class outside [0, classes).
     ArgumentValueError, UnsupportedError: As draw.
 )")
-      .def("update", update, "embeddings"_a, "ids"_a = nb::none(), nb::kw_only(), "context"_a = nb::none(),
+      .def("update", update, "embeddings"_a.none(), "ids"_a = nb::none(), nb::kw_only(), "context"_a = nb::none(),
            nb::sig("def update(self, embeddings: " VMXPY_ARRAY ", ids: " VMXPY_ARRAY_OR_NONE
                    ", *, context: Context | None = None) -> None"),
            R"(Takes new embeddings of the same shape: midx, quadratic, exact.
@@ -425,7 +425,7 @@ Args:
 Raises:
     UnsupportedError: The kind has no embeddings, or cannot take ids.
 )")
-      .def("observe", observe, "ids"_a, "step"_a, nb::sig("def observe(self, ids: " VMXPY_ARRAY ", step: int) -> None"),
+      .def("observe", observe, "ids"_a.none(), "step"_a, nb::sig("def observe(self, ids: " VMXPY_ARRAY ", step: int) -> None"),
            R"(For in_batch: the classes seen in the batch of a step.
 
 Args:

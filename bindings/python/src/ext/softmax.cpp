@@ -206,7 +206,7 @@ size_t softmax_workspace_size(nb::handle x_, nb::handle dtype, bool precise, con
 } // namespace
 
 void bind_softmax(nb::module_ &m) {
-  m.def("logsumexp", logsumexp, "x"_a, "axis"_a = -1, nb::kw_only(), "out"_a = nb::none(), "temperature"_a = nb::none(),
+  m.def("logsumexp", logsumexp, "x"_a.none(), "axis"_a = -1, nb::kw_only(), "out"_a = nb::none(), "temperature"_a = nb::none(),
         "flags_out"_a = nb::none(), "context"_a = nb::none(), "workspace"_a = nb::none(),
         nb::sig("def logsumexp(x: ArrayT, axis: int = -1, *, out: " VMXPY_ARRAY_OR_NONE ", temperature: "
                 VMXPY_FLOAT_OR_ARRAY ", flags_out: " VMXPY_ARRAY_OR_NONE ", "
@@ -234,9 +234,9 @@ Raises:
     ArgumentValueError: out has the wrong shape or overlaps x; axis or temperature is out of range.
 
 >>> import numpy as np, vastmax
->>> x = np.array([[0.0, 0.0], [1.0, -np.inf]], dtype=np.float32)
+>>> x = np.array([[0.0, 0.0], [0.0, -np.inf]], dtype=np.float32)
 >>> vastmax.logsumexp(x)
-array([0.6931472, 1.       ], dtype=float32)
+array([0.6931472, 0.       ], dtype=float32)
 >>> vastmax.logsumexp(x, axis=0).shape
 (2,)
 )");
@@ -246,7 +246,7 @@ array([0.6931472, 1.       ], dtype=float32)
       VMXPY_DTYPE ", temperature: " VMXPY_FLOAT_OR_ARRAY ", precise: bool = "
       "False, zero_masked: bool = False, lse_out: " VMXPY_ARRAY_OR_NONE ", flags_out: "
       VMXPY_ARRAY_OR_NONE ", " VMXPY_CALL ") -> ArrayT";
-  m.def("softmax", softmax, "x"_a, "axis"_a = -1, nb::kw_only(), "out"_a = nb::none(), "dtype"_a = nb::none(),
+  m.def("softmax", softmax, "x"_a.none(), "axis"_a = -1, nb::kw_only(), "out"_a = nb::none(), "dtype"_a = nb::none(),
         "temperature"_a = nb::none(), "precise"_a = false, "zero_masked"_a = false, "lse_out"_a = nb::none(),
         "flags_out"_a = nb::none(), "context"_a = nb::none(), "workspace"_a = nb::none(), nb::sig(softmax_sig),
         R"(Softmax along one axis: exp(x / temperature - logsumexp).
@@ -279,7 +279,7 @@ array([[0.33333334, 0.33333334, 0.        , 0.33333334]], dtype=float32)
 True
 )");
 
-  m.def("log_softmax", log_softmax, "x"_a, "axis"_a = -1, nb::kw_only(), "out"_a = nb::none(), "dtype"_a = nb::none(),
+  m.def("log_softmax", log_softmax, "x"_a.none(), "axis"_a = -1, nb::kw_only(), "out"_a = nb::none(), "dtype"_a = nb::none(),
         "temperature"_a = nb::none(), "precise"_a = false, "zero_masked"_a = false, "lse_out"_a = nb::none(),
         "flags_out"_a = nb::none(), "context"_a = nb::none(), "workspace"_a = nb::none(),
         nb::sig("def log_softmax(x: ArrayT, axis: int = -1, *, out: " VMXPY_ARRAY_OR_NONE ", dtype: "
@@ -306,7 +306,7 @@ Raises:
 array([[-0.69314718, -0.69314718]])
 )");
 
-  m.def("logsumexp_backward", logsumexp_backward, "x"_a, "grad_lse"_a, "lse"_a = nb::none(), "axis"_a = -1, nb::kw_only(),
+  m.def("logsumexp_backward", logsumexp_backward, "x"_a.none(), "grad_lse"_a.none(), "lse"_a = nb::none(), "axis"_a = -1, nb::kw_only(),
         "out"_a = nb::none(), "dtype"_a = nb::none(), "temperature"_a = nb::none(), "context"_a = nb::none(),
         "workspace"_a = nb::none(),
         nb::sig("def logsumexp_backward(x: ArrayT, grad_lse: " VMXPY_ARRAY ", lse: " VMXPY_ARRAY " | None = "
@@ -337,7 +337,7 @@ Raises:
 array([[0.25, 0.25, 0.25, 0.25]], dtype=float32)
 )");
 
-  m.def("softmax_backward", softmax_backward, "y"_a, "grad_y"_a, "axis"_a = -1, nb::kw_only(), "out"_a = nb::none(),
+  m.def("softmax_backward", softmax_backward, "y"_a.none(), "grad_y"_a.none(), "axis"_a = -1, nb::kw_only(), "out"_a = nb::none(),
         "dtype"_a = nb::none(), "temperature"_a = nb::none(), "context"_a = nb::none(), "workspace"_a = nb::none(),
         nb::sig("def softmax_backward(y: ArrayT, grad_y: " VMXPY_ARRAY ", axis: int = -1, *, out: "
                 VMXPY_ARRAY_OR_NONE ", dtype: " VMXPY_DTYPE ", temperature: "
@@ -368,7 +368,7 @@ Raises:
 array([[ 0.25, -0.25]], dtype=float32)
 )");
 
-  m.def("log_softmax_backward", log_softmax_backward, "y"_a, "grad_y"_a, "axis"_a = -1, nb::kw_only(), "out"_a = nb::none(),
+  m.def("log_softmax_backward", log_softmax_backward, "y"_a.none(), "grad_y"_a.none(), "axis"_a = -1, nb::kw_only(), "out"_a = nb::none(),
         "dtype"_a = nb::none(), "temperature"_a = nb::none(), "context"_a = nb::none(), "workspace"_a = nb::none(),
         nb::sig("def log_softmax_backward(y: ArrayT, grad_y: " VMXPY_ARRAY ", axis: int = -1, *, out: "
                 VMXPY_ARRAY_OR_NONE ", dtype: " VMXPY_DTYPE ", temperature: "
@@ -395,7 +395,7 @@ Raises:
 array([[ 0.5, -0.5]], dtype=float32)
 )");
 
-  m.def("softmax_workspace_size", softmax_workspace_size, "x"_a, nb::kw_only(), "dtype"_a = nb::none(), "precise"_a = false,
+  m.def("softmax_workspace_size", softmax_workspace_size, "x"_a.none(), nb::kw_only(), "dtype"_a = nb::none(), "precise"_a = false,
         "context"_a = nb::none(),
         nb::sig("def softmax_workspace_size(x: " VMXPY_ARRAY ", *, dtype: " VMXPY_DTYPE ", "
                 "precise: bool = False, context: Context | None = None) -> int"),

@@ -109,7 +109,7 @@ size_t topk_workspace_size(nb::handle x_, int64_t k, bool largest, bool sorted, 
 } // namespace
 
 void bind_topk(nb::module_ &m) {
-  m.def("topk", topk, "x"_a, "k"_a, "axis"_a = -1, nb::kw_only(), "largest"_a = true, "sorted"_a = true, "col_offset"_a = 0,
+  m.def("topk", topk, "x"_a.none(), "k"_a, "axis"_a = -1, nb::kw_only(), "largest"_a = true, "sorted"_a = true, "col_offset"_a = 0,
         "excluded"_a = nb::none(), "ids_dtype"_a = nb::none(), "values_out"_a = nb::none(), "ids_out"_a = nb::none(),
         "flags_out"_a = nb::none(), "context"_a = nb::none(), "workspace"_a = nb::none(),
         nb::sig("def topk(x: ArrayT, k: int, axis: int = -1, *, largest: bool = True, sorted: bool = True, col_offset: int = 0, "
@@ -144,7 +144,7 @@ Raises:
 >>> values, ids
 (array([9., 9.], dtype=float32), array([1, 2]))
 )");
-  m.def("topk_merge", topk_merge, "values"_a, "ids"_a, "k"_a, nb::kw_only(), "largest"_a = true, "sorted"_a = true,
+  m.def("topk_merge", topk_merge, "values"_a.none(), "ids"_a.none(), "k"_a, nb::kw_only(), "largest"_a = true, "sorted"_a = true,
         "values_out"_a = nb::none(), "ids_out"_a = nb::none(), "flags_out"_a = nb::none(), "context"_a = nb::none(),
         "workspace"_a = nb::none(),
         nb::sig("def topk_merge(values: ArrayT, ids: " VMXPY_ARRAY
@@ -173,7 +173,7 @@ Raises:
 >>> vastmax.topk_merge(values, ids, 2).ids
 array([[0, 3]])
 )");
-  m.def("topk_workspace_size", topk_workspace_size, "x"_a, "k"_a, nb::kw_only(), "largest"_a = true, "sorted"_a = true,
+  m.def("topk_workspace_size", topk_workspace_size, "x"_a.none(), "k"_a, nb::kw_only(), "largest"_a = true, "sorted"_a = true,
         "excluded"_a = nb::none(), "context"_a = nb::none(),
         nb::sig("def topk_workspace_size(x: " VMXPY_ARRAY ", k: int, *, largest: bool = True, sorted: bool = True, excluded: "
                 "vastmax._typing.ListsLike | None = None, context: Context | None = None) -> int"),

@@ -19,6 +19,6 @@ assert_type(vastmax.Context(threads=2).isa, str)
 assert_type(vastmax.Sampler.uniform(3), vastmax.Sampler)
 assert_type(vastmax.Sampler.uniform(3).draw(1), vastmax.Draw)
 assert_type(vastmax.softmax_workspace_size(x), int)
-assert_type(vastmax.ROW_NAN, int)
+flags: int = vastmax.ROW_NAN | vastmax.ROW_INF
 vastmax.logsumexp(x, temprature=1)  # type: ignore[call-arg]
 vastmax.logsumexp(x, axis="last")  # type: ignore[arg-type]

@@ -298,7 +298,8 @@ Returns:
              for (float t : s.temperature) temperature.append(t);
              return nb::make_tuple(s.n, s.flags, temperature,
                                    nb::bytes(reinterpret_cast<const char *>(s.states), static_cast<size_t>(s.n) * sizeof *s.states));
-           })
+           },
+           nb::sig("def __getstate__(self) -> tuple[int, int, list[float], bytes]"))
       .def("__setstate__", [](LseState &s, const nb::tuple &state) {
         const auto n = nb::cast<int64_t>(state[0]);
         const auto flags = nb::cast<uint32_t>(state[1]);
@@ -309,7 +310,7 @@ Returns:
         new (&s) LseState(n, nb::none(), flags & VMX_FOLD_SUMS, flags & VMX_FOLD_ENTROPY, nb::none());
         for (nb::handle t : nb::cast<nb::list>(state[2])) s.temperature.push_back(static_cast<float>(nb::cast<double>(t)));
         if (n) std::memcpy(s.states, bytes.c_str(), bytes.size());
-      });
+      }, nb::sig("def __setstate__(self, state: tuple[int, int, list[float], bytes]) -> None"));
 
   m.def("lse_short_merge", lse_short_merge, "into"_a.none(), "other"_a,
         nb::sig("def lse_short_merge(into: ArrayT, other: " VMXPY_ARRAY ") -> ArrayT"),

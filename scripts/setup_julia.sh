@@ -6,7 +6,9 @@
 #     --registry   only the registry (JULIA_DEPOT_PATH says in which depot, as for Julia itself)
 # Debian 12 has no Julia. The package of Debian 11 (1.5.3) runs there, and is taken from the mirror of this machine's own sources by
 # a source list in a temporary folder, with package lists of its own: the machine's sources and lists are never written, and
-# the script fails if they are not as before at its end.
+# the script fails if they are not as before at its end. That Julia needs the libunwind of its own release, whose structs the one of
+# Debian 12 has changed under the same name (else exceptions thrown by compiled code end in a crash): it is laid into Julia's own
+# library folder, where Julia alone looks for it.
 set -euo pipefail
 
 check_only=no registry_only=no
@@ -14,14 +16,18 @@ for argument in "$@"; do
   case $argument in
   --check) check_only=yes ;;
   --registry) registry_only=yes ;;
-  -h | --help) sed -n '3,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  -h | --help) sed -n '3,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
   *) echo "setup_julia.sh: unknown option $argument (see --help)" >&2; exit 2 ;;
   esac
 done
 
 has() { command -v "$1" >/dev/null 2>&1; }
 at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; } # at_least WANTED FOUND
-has_julia() { has julia && at_least 1.5 "$(julia --version | sed -n 's/^julia version \([0-9.]*\).*/\1/p')"; }
+recent_julia() { has julia && at_least 1.5 "$(julia --version | sed -n 's/^julia version \([0-9.]*\).*/\1/p')"; }
+
+# With a libunwind that does not fit, this crashes instead of catching.
+throws_well() { julia --startup-file=no -e 'f(x; k=1) = x; try f(1; other=2) catch; exit(0) end; exit(1)' >/dev/null 2>&1; }
+has_julia() { recent_julia && throws_well; }
 
 # The first depot, which Pkg writes to.
 depot() {
@@ -50,7 +56,13 @@ TOML
 }
 
 missing() {
-  if [ $registry_only = no ] && ! has_julia; then echo "  Julia 1.5 or newer (Debian 11: julia)"; fi
+  if [ $registry_only = no ]; then
+    if ! recent_julia; then
+      echo "  Julia 1.5 or newer (Debian 11: julia)"
+    elif ! throws_well; then
+      echo "  a libunwind that fits $(command -v julia), which crashes when it throws"
+    fi
+  fi
   if ! has_registry; then echo "  a package registry in $(depot)"; fi
 }
 lacking=$(missing)
@@ -119,11 +131,21 @@ install_julia() {
   local bullseye=("${apart[@]}" -o "Dir::Etc::sourcelist=$temporary/sources/bullseye.list"
     -o Dir::Etc::sourceparts=/dev/null -o APT::Get::List-Cleanup=false)
 
-  echo "setup_julia: installing Julia from Debian 11"
   apt_get "${bullseye[@]}" update
-  # Old package lists name versions that the mirror no longer has: try again with new ones.
-  apt_get "${both[@]}" install -y --no-install-recommends julia ||
-    { apt_get "${both[@]}" update && apt_get "${both[@]}" install -y --no-install-recommends julia; }
+  if ! recent_julia; then
+    echo "setup_julia: installing Julia from Debian 11"
+    # Old package lists name versions that the mirror no longer has: try again with new ones.
+    apt_get "${both[@]}" install -y --no-install-recommends julia ||
+      { apt_get "${both[@]}" update && apt_get "${both[@]}" install -y --no-install-recommends julia; }
+  fi
+  if ! throws_well; then
+    local folder
+    folder=$(dirname "$(dpkg -L libjulia1 | grep '/julia/sys\.so$')")
+    echo "setup_julia: giving Julia the libunwind of Debian 11, in $folder"
+    (cd "$temporary/archives" && apt_get "${bullseye[@]}" download libunwind8/bullseye)
+    dpkg-deb -x "$temporary"/archives/libunwind8_*.deb "$temporary/unwind"
+    ${as_root[@]+"${as_root[@]}"} install -m 644 "$(find "$temporary/unwind" -name 'libunwind.so.8.*' -type f)" "$folder/libunwind.so.8"
+  fi
 
   after=$(apt_state)
   if [ "$before" != "$after" ]; then

@@ -22,15 +22,35 @@ include("errors.jl")
 include("library.jl")
 include("bfloat16.jl")
 include("views.jl")
+include("threads.jl")
 include("context.jl")
 include("softmax.jl")
+include("states.jl")
+include("targets.jl")
+include("crossentropy.jl")
+include("topk.jl")
+include("linear.jl")
+include("classids.jl")
+include("samplers.jl")
+include("sampled.jl")
+include("sizes.jl")
+include("loadrules.jl")
 
-export logsumexp, logsumexp!, softmax, softmax!, logsoftmax, logsoftmax!, ∇logsumexp, ∇logsumexp!, ∇softmax_data, ∇softmax_data!,
-       ∇logsoftmax_data, ∇logsoftmax_data!, BFloat16, Context, Workspace, reserve!, capacity, VastmaxError, ROW_EMPTY, ROW_NAN, ROW_INF,
-       ROW_UNDERFULL
+export logsumexp, logsumexp!, softmax, softmax!, logsoftmax, logsoftmax!
+export ∇logsumexp, ∇logsumexp!, ∇softmax_data, ∇softmax_data!, ∇logsoftmax_data, ∇logsoftmax_data!
+export LseState, LseShort, fold!, finish, finish!, shorten, shorten!
+export Targets, crossentropy, crossentropy!, ∇crossentropy, ∇crossentropy!
+export topk, topk!, topk_merge, topk_merge!
+export Linear, PackedWeights, linear_logsumexp, linear_logsumexp!, linear_crossentropy, linear_crossentropy!, linear_topk, linear_topk!
+export ClassIds, Sampler, draw, draw!, logq, logq!, observe!, update!, nbytes
+export Candidates, SparseRows, sampled_loss, sampled_loss!, in_batch_softmax, in_batch_softmax!, sparse_update!
+export Context, Workspace, reserve!, capacity, BFloat16, VastmaxError, ROW_EMPTY, ROW_NAN, ROW_INF, ROW_UNDERFULL
+export softmax_workspace_size, fold_workspace_size, crossentropy_workspace_size, topk_workspace_size, linear_logsumexp_workspace_size,
+       linear_crossentropy_workspace_size, linear_topk_workspace_size, draw_workspace_size, sampled_loss_workspace_size
 
 function __init__()
     load_library()
+    load_rules()
 end
 
 end # module

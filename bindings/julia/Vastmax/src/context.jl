@@ -57,12 +57,12 @@ mutable struct Context
 
     function Context(; isa::Union{Symbol,Integer}=:best, threads::Union{Symbol,Integer}=1, parallel_for::Ptr{Cvoid}=C_NULL,
                      parallel_for_user::Ptr{Cvoid}=C_NULL, alloc::Ptr{Cvoid}=C_NULL, free::Ptr{Cvoid}=C_NULL, alloc_user::Ptr{Cvoid}=C_NULL)
-        if threads isa Symbol
-            threads === :julia || throw(ArgumentError("threads = :$threads: a number, or :julia"))
+        if threads === :julia
             parallel_for == C_NULL || throw(ArgumentError("threads = :julia beside a parallel_for of one's own"))
             parallel_for = @cfunction(julia_parallel_for, Int32, (Ptr{Cvoid}, Int64, Ptr{Cvoid}, Ptr{Cvoid}))
             threads = Threads.nthreads()
         end
+        typeof(threads) === Symbol && throw(ArgumentError("threads = :$threads: a number, or :julia"))
         typemin(Int32) <= threads <= typemax(Int32) || throw(ArgumentError("threads = $threads: 0 to 1024"))
         options = Ref(Raw.vmx_context_options(isa=isa_number(isa), threads=threads, parallel_for=parallel_for,
             parallel_for_user=parallel_for_user, alloc=alloc, free=free, alloc_user=alloc_user))
@@ -92,33 +92,6 @@ Base.isopen(context::Context) = context.open
 
 Base.show(io::IO, context::Context) = context.open ?
     print(io, "Context(isa=:", isa_name(active_isa(context)), ", threads=", threads(context), ")") : print(io, "Context(closed)")
-
-# Julia's threads as the library's. C calls this on the thread that called C, which is one of Julia's; the tasks spawned here run
-# the C tasks, which never call back, on Julia's other threads. Nothing may be thrown through C. A task must not go on on another
-# thread while C stands on its stack, so the calling one is made to stay where it is.
-function julia_parallel_for(::Ptr{Cvoid}, n::Int64, task::Ptr{Cvoid}, argument::Ptr{Cvoid})::Int32
-    own = current_task()
-    stays = own.sticky
-    own.sticky = true
-    try
-        next = Threads.Atomic{Int64}(0)
-        work = () -> begin
-            while true
-                index = Threads.atomic_add!(next, Int64(1))
-                index < n || return nothing
-                ccall(task, Cvoid, (Ptr{Cvoid}, Int64), argument, index)
-            end
-        end
-        helpers = [Threads.@spawn(work()) for _ in 2:min(n, Threads.nthreads())]
-        work()
-        foreach(wait, helpers)
-        return Int32(0)
-    catch
-        return Int32(1)
-    finally
-        own.sticky = stays
-    end
-end
 
 @inline handle(::Nothing) = Ptr{Raw.vmx_context}(C_NULL)
 # A closed context must not silently become the default one.

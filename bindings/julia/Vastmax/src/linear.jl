@@ -75,11 +75,13 @@ Base.show(io::IO, linear::Linear) = print(io, "Linear(", linear.weights === noth
 
 const Weights = Union{Linear,AbstractMatrix,PackedWeights}
 
+@inline limit_number(limit) = limit >= 0 ? limit : throw_limit(limit)
+@noinline throw_limit(limit) = throw(ArgumentError("memory_limit = $limit: at least 0"))
+
 @inline function linear_field(linear::Linear)
-    linear.memory_limit >= 0 || throw(ArgumentError("memory_limit = $(linear.memory_limit): at least 0"))
     weights = linear.weights === nothing ? empty_matrix() : matrix(rows_of("weights", linear.weights, 1))
     return Raw.vmx_linear(weights=weights, packed=packed_pointer(linear.packed), bias=vector_field(plain_vector("bias", linear.bias)),
-                          memory_limit=linear.memory_limit)
+                          memory_limit=limit_number(linear.memory_limit))
 end
 
 @inline hidden_rows(hidden) = one_matrix("hidden", rows_of("hidden", hidden, 1))

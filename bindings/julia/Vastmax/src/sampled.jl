@@ -73,7 +73,7 @@ end
     Raw.vmx_sampled_options(loss=named("loss", sampled_losses, loss), correction=named("correction", corrections, correction),
         score=named("score", scores, score),
         flags=(keep_hits ? Raw.VMX_SAMPLED_KEEP_HITS : UInt32(0)) | (joint ? Raw.VMX_SAMPLED_JOINT : UInt32(0)),
-        reduction=reduction_number(reduction), temperature=temperature, margin=margin, negative_weight=negative_weight, memory_limit=memory_limit)
+        reduction=reduction_number(reduction), temperature=temperature, margin=margin, negative_weight=negative_weight, memory_limit=limit_number(memory_limit))
 
 """
     sampled_loss(hidden, table, targets, candidates; loss=:sampled_softmax, correction=:none, score=:dot, bias=nothing, keep_hits=false, joint=false,

@@ -5,6 +5,9 @@ const sampler_kinds = (uniform=Raw.VMX_SAMPLER_UNIFORM, log_uniform=Raw.VMX_SAMP
                        in_batch=Raw.VMX_SAMPLER_IN_BATCH, midx=Raw.VMX_SAMPLER_MIDX, quadratic=Raw.VMX_SAMPLER_QUADRATIC,
                        exact=Raw.VMX_SAMPLER_EXACT)
 
+@inline seed_number(seed) = 0 <= seed <= typemax(UInt64) ? UInt64(seed) : throw_seed(seed)
+@noinline throw_seed(seed) = throw(ArgumentError("seed = $seed: 0 to 2^64 - 1"))
+
 """
     Sampler(kind; classes, weights, power=1, embeddings, temperature=1, codewords=0, alpha=100, rate=0.01, seed=0, context=nothing)
 
@@ -50,7 +53,7 @@ function Sampler(kind::Symbol; classes::Maybe{Integer}=nothing, weights::Maybe{A
     GC.@preserve weights embeddings context begin
         options = Ref(Raw.vmx_sampler_options(kind=sampler_kinds[kind], codewords=codewords, classes=V,
             weights=vector_field(plain_vector("weights", weights)), power=power, embeddings=matrix_field(list_rows("embeddings", embeddings, 1)),
-            temperature=temperature, alpha=alpha, rate=rate, seed=seed))
+            temperature=temperature, alpha=alpha, rate=rate, seed=seed_number(seed)))
         check(Raw.vmx_sampler_create(handle(context), options, out))
     end
     return finalizer(close, Sampler(out[], kind, V, kind === :exact ? embeddings : nothing))
@@ -160,7 +163,7 @@ end
     GC.@preserve zero_based log_q sampler hidden tries flags context workspace begin
         check(Raw.vmx_sampler_draw(handle(context), scratch(workspace), sampler_pointer(sampler), matrix_ref(list_rows("hidden", hidden, 1)),
             matrix_ref(rows), matrix_ref(list_rows("log_q", log_q, 1)), plain("tries", per_row("tries", tries, rows.sizes, 1)),
-            plain("flags", per_row("flags", flags, rows.sizes, 1)), Ref(Raw.vmx_draw_options(flags=bits, seed=seed, step=step))))
+            plain("flags", per_row("flags", flags, rows.sizes, 1)), Ref(Raw.vmx_draw_options(flags=bits, seed=seed_number(seed), step=step))))
     end
     return (ids=ids, log_q=log_q)
 end

@@ -9,7 +9,7 @@ let file = joinpath(@__DIR__, "library.txt"), path = get(ENV, "VASTMAX_LIBRARY",
     else
         path = abspath(path)
         isfile(path) || error("VASTMAX_LIBRARY = $path: no such file")
-        Libdl.dlclose(Libdl.dlopen(path)) # an error now rather than at first use
+        Libdl.dlclose(Libdl.dlopen(path, RTLD_NOW)) # an error now rather than at first use
         write(file, path, "\n")
     end
 end

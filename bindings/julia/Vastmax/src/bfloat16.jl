@@ -33,7 +33,9 @@ end
 # Float16 and small integers are exact in Float32.
 BFloat16(x::Union{Float16,Int8,UInt8,Int16,UInt16}) = BFloat16(Float32(x))
 # Others are rounded to Float32 with the last bit odd if inexact, so that the second rounding sees which side it came from.
-function BFloat16(x::Real)
+BFloat16(x::Real) = round_once(x)
+BFloat16(x::Rational) = round_once(x) # Base has one for every AbstractFloat
+function round_once(x)
     near = Float32(x)
     (isfinite(near) && near != x) || return BFloat16(near)
     bits = reinterpret(UInt32, near)

@@ -21,7 +21,7 @@ julia> try
 ArgumentError
 
 julia> Vastmax.status_string(9)
-"unsupported by this CPU or build"
+"this CPU or build lacks what was asked for"
 ```
 """
 struct VastmaxError <: Exception

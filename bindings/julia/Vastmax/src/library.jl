@@ -14,11 +14,15 @@ function library_candidates()
     return "the system's library path", ["libvastmax.so.$(Raw.VMX_VERSION_MAJOR)", "libvastmax"]
 end
 
+# Not RTLD_DEEPBIND, Julia's default: where Julia brings an unwinder of its own, exceptions inside the library would begin in that one
+# (by libstdc++) and go on in libgcc's (by the library), which ends the process.
+const dlopen_flags = Libdl.RTLD_NOW | Libdl.RTLD_LOCAL
+
 function load_library()
     source, candidates = library_candidates()
     handle = nothing
     for name in candidates
-        handle = Libdl.dlopen(name; throw_error=false)
+        handle = Libdl.dlopen(name, dlopen_flags; throw_error=false)
         handle === nothing || break
     end
     if handle === nothing

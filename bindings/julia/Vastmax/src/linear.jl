@@ -224,7 +224,7 @@ end
     v, i = list_rows("values", values, 1), list_rows("ids", ids, 1)
     k = list_length(v, i)
     check_lists(v, i, rows.sizes)
-    offset >= 0 || throw(ArgumentError("offset = $offset: at least 0"))
+    offset >= 0 || throw_offset(offset)
     GC.@preserve values ids hidden linear flags excluded context workspace begin
         check(Raw.vmx_linear_topk(handle(context), scratch(workspace), matrix_ref(rows), Ref(linear_field(linear)), k, matrix_ref(v),
             matrix_ref(i), plain("flags", per_row("flags", flags, rows.sizes, 1)), Ref(topk_options(largest, sorted, offset, excluded))))

@@ -6,8 +6,8 @@ const sampled_losses = (sampled_softmax=Raw.VMX_LOSS_SAMPLED_SOFTMAX, nce=Raw.VM
 const corrections = (none=Raw.VMX_CORRECT_NONE, ranking=Raw.VMX_CORRECT_RANKING, is=Raw.VMX_CORRECT_IS, counts=Raw.VMX_CORRECT_COUNTS)
 const scores = (dot=Raw.VMX_SCORE_DOT, cosine=Raw.VMX_SCORE_COSINE)
 const optimizers = (sgd=Raw.VMX_SGD, adagrad=Raw.VMX_ADAGRAD, adam=Raw.VMX_ADAM)
-named(name, table, key::Symbol) =
-    haskey(table, key) ? table[key] : throw(ArgumentError("$name = :$key: :$(join(keys(table), ", :"))"))
+@inline named(name, table, key::Symbol) = haskey(table, key) ? table[key] : throw_name(name, table, key)
+@noinline throw_name(name, table, key) = throw(ArgumentError("$name = :$key: :$(join(keys(table), ", :"))"))
 
 """
     Candidates(ids, log_q=nothing; target_log_q=nothing, identity=nothing)
@@ -61,13 +61,15 @@ Base.show(io::IO, g::SparseRows) = print(io, "SparseRows(", g.count, " of ", siz
 # C takes ids and bias by plain pointers, as long as rows has columns.
 @inline function sparse_field(name, g::SparseRows)
     capacity = size(g.rows, 2)
-    same_length("$name.ids", g.ids, capacity, "$name.rows, in columns,")
-    g.bias === nothing || same_length("$name.bias", g.bias, capacity, "$name.rows, in columns,")
-    0 <= g.count <= capacity || throw(ArgumentError("$name.count = $(g.count): 0 to $capacity"))
-    ids = plain("$name.ids", plain_vector("$name.ids", parent(g.ids)))
-    return Raw.vmx_sparse_rows(ids=ids, rows=matrix(rows_of("$name.rows", g.rows, 1)),
-                               bias=plain("$name.bias", plain_vector("$name.bias", g.bias)), count=g.count)
+    length(g.ids) == capacity || throw_length(string(name, ".ids"), length(g.ids), capacity, string(name, ".rows, in columns,"))
+    g.bias === nothing || length(g.bias) == capacity ||
+        throw_length(string(name, ".bias"), length(g.bias), capacity, string(name, ".rows, in columns,"))
+    0 <= g.count <= capacity || throw_count(name, g.count, capacity)
+    return Raw.vmx_sparse_rows(ids=plain("ids of SparseRows", plain_vector("ids of SparseRows", parent(g.ids))),
+        rows=matrix(rows_of("rows of SparseRows", g.rows, 1)), bias=plain("bias of SparseRows", plain_vector("bias of SparseRows", g.bias)),
+        count=g.count)
 end
+@noinline throw_count(name, found, capacity) = throw(ArgumentError("$name.count = $found: 0 to $capacity"))
 
 @inline sampled_options(loss, correction, score, keep_hits, joint, reduction, temperature, margin, negative_weight, memory_limit) =
     Raw.vmx_sampled_options(loss=named("loss", sampled_losses, loss), correction=named("correction", corrections, correction),

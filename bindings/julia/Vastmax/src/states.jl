@@ -21,7 +21,7 @@ julia> left, right = fold!([LseState()], x[1:8192]), fold!([LseState()], x[8193:
 julia> merge!(left, right) == whole
 true
 
-julia> finish(left)[1] == logsumexp(x)
+julia> finish(left, Float32)[1] == logsumexp(x)
 true
 ```
 """

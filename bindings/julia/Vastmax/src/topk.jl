@@ -68,12 +68,12 @@ julia> topk!(nothing, ids, [5.0, 7.0, 6.0]).ids
     v, i = list_rows("values", values, dims), list_rows("ids", ids, dims)
     k = list_length(v, i)
     check_lists(v, i, rows.sizes)
-    offset >= 0 || throw(ArgumentError("offset = $offset: at least 0"))
+    offset >= 0 || throw_offset(offset)
     GC.@preserve values ids x flags excluded context workspace begin
-        options = Ref(topk_options(largest, sorted, offset, excluded))
         excluded === nothing || one_matrix("x", rows)
         each_part(rows.sizes, rows, v, i, per_row("flags", flags, rows.sizes, dims)) do x, v, i, flags
-            check(Raw.vmx_topk(handle(context), scratch(workspace), matrix_ref(x), k, matrix_ref(v), matrix_ref(i), plain("flags", flags), options))
+            check(Raw.vmx_topk(handle(context), scratch(workspace), matrix_ref(x), k, matrix_ref(v), matrix_ref(i), plain("flags", flags),
+                               Ref(topk_options(largest, sorted, offset, excluded))))
         end
     end
     return (values=values, ids=ids)
@@ -85,11 +85,14 @@ end
 @inline list_length(::Nothing, i::Rows) = i.cols
 @noinline list_length(::Nothing, ::Nothing) = throw(ArgumentError("values and ids are both nothing"))
 @inline function check_lists(v, i, sizes)
-    v === nothing || v.sizes == sizes || throw(DimensionMismatch("values has rows of size $(v.sizes), x has $sizes"))
-    i === nothing || i.sizes == sizes || throw(DimensionMismatch("ids has rows of size $(i.sizes), x has $sizes"))
-    v === nothing || i === nothing || v.cols == i.cols || throw(DimensionMismatch("values has $(v.cols) entries a row, ids has $(i.cols)"))
+    v === nothing || v.sizes == sizes || throw_rows("values", v.sizes, sizes)
+    i === nothing || i.sizes == sizes || throw_rows("ids", i.sizes, sizes)
+    v === nothing || i === nothing || v.cols == i.cols || throw_entries(v.cols, i.cols)
     return nothing
 end
+@noinline throw_rows(name, found, wanted) = throw(DimensionMismatch("$name has rows of size $found, the scores have $wanted"))
+@noinline throw_entries(values, ids) = throw(DimensionMismatch("values has $values entries a row, ids has $ids"))
+@noinline throw_offset(offset) = throw(ArgumentError("offset = $offset: at least 0"))
 
 """
     topk_merge(values, ids, k; dims=1, largest=true, sorted=true, flags=nothing, context=nothing, workspace=nothing)
@@ -127,10 +130,9 @@ end
     k = list_length(v, i)
     check_lists(v, i, rows.sizes)
     GC.@preserve values ids values_in ids_in flags context workspace begin
-        options = Ref(Raw.vmx_topk_options(flags=topk_flags(largest, sorted)))
         each_part(rows.sizes, rows, rows_of("ids_in", ids_in, dims), v, i, per_row("flags", flags, rows.sizes, dims)) do x, y, v, i, flags
             check(Raw.vmx_topk_merge(handle(context), scratch(workspace), matrix_ref(x), matrix_ref(y), k, matrix_ref(v), matrix_ref(i),
-                                     plain("flags", flags), options))
+                                     plain("flags", flags), Ref(Raw.vmx_topk_options(flags=topk_flags(largest, sorted)))))
         end
     end
     return (values=values, ids=ids)

@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs what building, testing and benchmarking vastmax needs and this machine lacks; does nothing when all is there.
-#   scripts/setup.sh [--clang] [--check]
-#     --clang   also Clang 19, where the distribution has it (for the second compiler of scripts/test.sh)
-#     --check   only tell what is missing: exit status 1 if anything is
+#   scripts/setup.sh [--clang] [--languages] [--check]
+#     --clang       also Clang 19, where the distribution has it (for the second compiler of scripts/test.sh)
+#     --languages   also what the bindings and the documentation site need: Rust, Julia, Python's headers, Sphinx
+#     --check       only tell what is missing: exit status 1 if anything is
 set -euo pipefail
 
-want_clang=no check_only=no
+here=$(cd "$(dirname "$0")" && pwd)
+want_clang=no want_languages=no check_only=no
 for argument in "$@"; do
   case $argument in
   --clang) want_clang=yes ;;
+  --languages) want_languages=yes ;;
   --check) check_only=yes ;;
-  -h | --help) sed -n '3,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  -h | --help) sed -n '3,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
   *) echo "setup.sh: unknown option $argument (see --help)" >&2; exit 2 ;;
   esac
 done
@@ -36,8 +39,26 @@ python=python3
 if [ -x /usr/bin/python3 ]; then python=/usr/bin/python3; fi
 has_venv() { has $python && $python -c 'import venv, ensurepip' 2>/dev/null; }
 has_numpy() { has $python && $python -c 'import numpy' 2>/dev/null; }
+# Rust as new as the crates say, with its formatter and lints.
+rust_version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$here/../bindings/rust/Cargo.toml")
+has_rust() {
+  local tool
+  for tool in rustc cargo rustfmt cargo-clippy; do has $tool || return 1; done
+  at_least "$rust_version" "$(rustc --version | awk '{print $2}')"
+}
+# Debian 12 has a Rust that follows the browsers under names of its own; later releases and Ubuntu have it under the usual ones.
+rust_packages() {
+  if [ -n "$(apt-cache policy rustc-web 2>/dev/null | sed -n 's/^  Candidate: \([0-9].*\)$/\1/p')" ]; then
+    echo rustc-web cargo-web rustfmt-web rust-web-clippy
+  else
+    echo rustc cargo rustfmt rust-clippy
+  fi
+}
+has_python_headers() { has $python && [ -f "$($python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]; }
+has_pycparser() { has $python && $python -c 'import pycparser' 2>/dev/null; }
+has_sphinx() { has $python && $python -c 'import sphinx, myst_parser, furo' 2>/dev/null; }
 
-# probe | Debian's package | what to look for elsewhere
+# probe | Debian's packages | what to look for elsewhere
 needs() {
   cat <<'LIST'
 has_compiler|g++|GCC 12 or newer, with C++20
@@ -56,6 +77,14 @@ has python3|python3|Python 3
 has_venv|python3-venv|Python's venv and ensurepip
 has_numpy|python3-numpy|NumPy
 LIST
+  if [ $want_languages = yes ]; then
+    cat <<LIST
+has_python_headers|python3-dev|Python's headers
+has_pycparser|python3-pycparser|pycparser
+has_rust|$(rust_packages)|Rust $rust_version or newer, with rustfmt and clippy
+has_sphinx|python3-sphinx python3-myst-parser furo|Sphinx, myst-parser and furo
+LIST
+  fi
   # Only the tests of x86-64 builds emulate other CPUs.
   if [ "$(uname -m)" = x86_64 ]; then echo 'has_qemu|qemu-user|QEMU user emulation (qemu-x86_64)'; fi
 }
@@ -67,12 +96,18 @@ missing() { # lines of needs() that do not hold
   done < <(needs)
 }
 
+# Julia has a way of its own into Debian 12.
+julia_last() {
+  if [ $want_languages = yes ] && [ $check_only = no ]; then exec "$here/setup_julia.sh"; fi
+  exit 0
+}
+
 lacking=$(missing)
 clang_missing=no
 if [ $want_clang = yes ] && ! has clang++-19; then clang_missing=yes; fi
 if [ -z "$lacking" ] && [ $clang_missing = no ]; then
   echo "setup: everything is there"
-  exit 0
+  julia_last
 fi
 if [ $check_only = yes ]; then
   echo "missing:"
@@ -92,7 +127,7 @@ if ! has apt-get || ! has dpkg; then
 fi
 
 packages=()
-if [ -n "$lacking" ]; then mapfile -t packages < <(cut -d'|' -f1 <<<"$lacking"); fi
+if [ -n "$lacking" ]; then mapfile -t packages < <(cut -d'|' -f1 <<<"$lacking" | tr ' ' '\n'); fi
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
@@ -134,3 +169,4 @@ if [ -n "$lacking" ]; then
   exit 1
 fi
 echo "setup: done"
+julia_last

@@ -98,6 +98,10 @@ def seconds_until(report, ndcg):
     return None
 
 
+def seconds_per_epoch(report):
+    return statistics.mean(e["seconds"] for e in report["epochs"])
+
+
 def spread(values):
     mean = f"{statistics.mean(values):.4f}"
     return f"{mean} ± {statistics.stdev(values):.4f}" if len(values) > 1 else mean
@@ -109,18 +113,18 @@ def table(data, runs):
     first = next(iter(runs.values()))[0]
     about = first["data"]
     lines = [f"**{os.path.basename(os.path.normpath(data))}**: {about['users']} users, {about['items']} items, {about['train']} interactions to learn from; "
-             f"{first['machine']['cpu']}, {first['settings']['threads']} threads.", "",
+             f"{first['machine']['cpu']}, {first['settings']['threads']} threads; times of the quickest seed.", "",
              "| loss | Recall@20 | NDCG@20 | epoch | s an epoch | s to 95 % of the best NDCG |", "|---|---|---|---|---|---|"]
     popularity = first["popularity"]["test"]
     lines.append(f"| popularity | {popularity['recall@20']:.4f} | {popularity['ndcg@20']:.4f} | | | |")
     for loss, reports in runs.items():
-        times = [seconds_until(r, ENOUGH * best) for r in reports]
-        per_epoch = statistics.mean(statistics.mean(e["seconds"] for e in r["epochs"]) for r in reports)
+        quickest = min(reports, key=seconds_per_epoch)
         epochs = [r["chosen_epoch"] for r in reports]
         chosen = str(epochs[0]) if len(set(epochs)) == 1 else f"{min(epochs)}–{max(epochs)}"
-        until = "never" if None in times else f"{statistics.mean(times):.1f}"
+        enough = seconds_until(quickest, ENOUGH * best)
+        until = "never" if enough is None else f"{enough:.0f}"
         lines.append(f"| {loss} | {spread([r['test']['recall@20'] for r in reports])} | "
-                     f"{spread([r['test']['ndcg@20'] for r in reports])} | {chosen} | {per_epoch:.2f} | {until} |")
+                     f"{spread([r['test']['ndcg@20'] for r in reports])} | {chosen} | {seconds_per_epoch(quickest):.2f} | {until} |")
     return "\n".join(lines) + "\n"
 
 

@@ -25,6 +25,8 @@
  *   - -inf is a mask: probability and gradient exactly 0. NaN or +inf in a row give NaN as told at each function.
  *   - The floating-point environment is neither changed nor relied on: results are the same under any rounding
  *     mode, FTZ and DAZ; no exception traps, and no flag of one is left behind. Callbacks run under the caller's.
+ *   - Signals are safe at any time. Where oneDNN's products move the stack pointer away from the thread's stack (AVX2), signals to
+ *     the thread wait until that product is done; those that faults raise do not.
  *   - Sizes: 0 rows are fine. cols is at most VMX_MAX_COLS.
  */
 #ifndef VASTMAX_VASTMAX_H

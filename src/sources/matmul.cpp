@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cinttypes>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -47,6 +48,37 @@ memory::desc describe(int64_t rows, int64_t cols, int64_t ld, Layout layout, int
   }
 }
 
+// oneDNN's sgemm for AVX and AVX2 may point the stack pointer at a buffer on the heap. A signal handler that comes meanwhile, and
+// has no stack of its own, writes its frame over whatever lies in front of that buffer. So signals wait for the product's end, all
+// but those that a fault of this thread raises.
+class SignalsHeld {
+ public:
+  explicit SignalsHeld(bool hold) noexcept {
+#if defined(__unix__) || defined(__APPLE__)
+    if (!hold) return;
+    sigset_t most;
+    sigfillset(&most);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) sigdelset(&most, fault);
+    held_ = pthread_sigmask(SIG_BLOCK, &most, &before_) == 0;
+#else
+    (void)hold;
+#endif
+  }
+  ~SignalsHeld() {
+#if defined(__unix__) || defined(__APPLE__)
+    if (held_) pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+#endif
+  }
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+#if defined(__unix__) || defined(__APPLE__)
+ private:
+  sigset_t before_;
+  bool held_ = false;
+#endif
+};
+
 [[noreturn]] void rethrow(const dnnl::error& error) {
   if (error.status == dnnl_out_of_memory) throw std::bad_alloc();
   throw std::runtime_error(std::string("oneDNN: ") + error.what());
@@ -57,6 +89,7 @@ memory::desc describe(int64_t rows, int64_t cols, int64_t ld, Layout layout, int
 struct MatrixProduct::Parts {
   memory::desc a, b, bias, c, scratch;
   dnnl::matmul primitive;
+  bool moves_stack = false;  // see SignalsHeld
 };
 
 MatrixProduct::MatrixProduct(std::unique_ptr<Parts> parts)
@@ -124,6 +157,7 @@ std::shared_ptr<const MatrixProduct> MatrixProduct::get(const ProductShape& shap
 #endif
     // The reference implementation is no use: it is a thousand times slower.
     if (std::strncmp(described.impl_info_str(), "ref", 3) == 0) return nullptr;
+    parts->moves_stack = std::strncmp(described.impl_info_str(), "gemm", 4) == 0;
     parts->scratch = described.scratchpad_desc();
     parts->primitive = dnnl::matmul(described);
     made.reset(new MatrixProduct(std::move(parts)));
@@ -154,6 +188,7 @@ void MatrixProduct::run(const void* a, const void* b, const float* bias, float* 
                                     {DNNL_ARG_DST, c_view.get()},
                                     {DNNL_ARG_SCRATCHPAD, scratch_view.get()},
                                     {DNNL_ARG_BIAS, bias_view.get(true)}};
+    const SignalsHeld signals(parts_->moves_stack);
     const dnnl_status_t status =
         dnnl_primitive_execute(parts_->primitive.get(), stream().get(), bias ? 5 : 4, arguments);
     if (status != dnnl_success) throw dnnl::error(status, "a matrix product failed");

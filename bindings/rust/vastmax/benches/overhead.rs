@@ -94,7 +94,7 @@ fn main() {
         "cross_entropy",
         || {
             let x = matrix(black_box(scores.as_ptr()));
-            let mut total = 0.0f64;
+            let mut totals = [0.0f64; 3];
             let mut targets = sys::vmx_csr {
                 indptr: sys::vmx_ids { data: std::ptr::null(), n: 0, stride: 0, r#type: 0, base: 0 },
                 ids: sys::vmx_ids {
@@ -108,13 +108,15 @@ fn main() {
             };
             targets.weights.n = 0;
             let mut out = sys::vmx_cross_entropy_out::INIT;
-            out.total = &mut total;
+            out.total = &mut totals[0];
+            out.total_z_loss = &mut totals[1];
+            out.total_weight = &mut totals[2];
             let options = sys::vmx_cross_entropy_options::INIT;
             // SAFETY: as above.
             let status =
                 unsafe { sys::vmx_cross_entropy(std::ptr::null(), null_mut(), &x, &targets, &out, &options) };
             assert_eq!(status, sys::VMX_OK);
-            black_box(total);
+            black_box(totals);
         },
         || {
             let x = MatrixRef::row(black_box(&scores));

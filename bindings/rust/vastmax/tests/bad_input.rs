@@ -293,6 +293,71 @@ fn samplers_and_updates() {
 }
 
 #[test]
+fn shapes_without_data_are_for_sizes_alone() {
+    let null: Check = |e| matches!(e, Error::Null(_) | Error::Value(_));
+    let (x, ids) = (MatrixRef::of_shape::<f32>(2, 3), MatrixRef::of_shape::<i64>(2, 3));
+    let ctx = Context::default();
+    let hidden = MatrixRef::from(&[[1.0f32, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    let mut lse = [7.0f32; 2];
+    let mut y = [[7.0f32; 3]; 2];
+    let o = SoftmaxOptions::new();
+    refused(Call::new().softmax(x, &mut y, None, &o), null, "vmx_softmax: x.data is NULL");
+    refused(
+        Call::new().softmax_backward(hidden, x, &mut y, &o),
+        null,
+        "vmx_softmax_backward: grad_y.data is NULL",
+    );
+    let mut states = [LseState::default(); 2];
+    refused(
+        Call::new().lse_fold(x, 0, &mut states, &LseOptions::new()),
+        null,
+        "vmx_lse_fold: x.data is NULL",
+    );
+    let out = CrossEntropyOut::new().loss(&mut lse);
+    refused(
+        Call::new().cross_entropy(x, &[0i64, 1], out, &CrossEntropyOptions::new()),
+        null,
+        "vmx_cross_entropy: x.",
+    );
+    let t = TopkOptions::new();
+    refused(
+        Call::new().topk_merge(hidden, ids, 1, Some((&mut y).into()), None, &t),
+        null,
+        "vmx_topk_merge: ids_in",
+    );
+    for options in [SamplerOptions::midx(x), SamplerOptions::quadratic(x), SamplerOptions::exact(x)] {
+        refused(Sampler::borrowing(&ctx, &options), null, "vmx_sampler_create: options.embeddings");
+    }
+    let (table, plain) = (Table::new(hidden), SampledOptions::new());
+    let empty = Candidates::new(ids);
+    let out = SampledOut::new().loss(&mut lse);
+    refused(
+        Call::new().sampled_loss(hidden, &table, &[0i64, 1], &empty, out, None, &plain),
+        null,
+        "vmx_sampled_loss: candidates.ids",
+    );
+    let linear = Linear::new(x);
+    if onednn_version().is_empty() {
+        let any: Check = |_| true;
+        refused(Call::new().linear_logsumexp(hidden, &linear, &mut lse, &o), any, "vmx_linear_logsumexp: ");
+    } else {
+        refused(
+            Call::new().linear_logsumexp(hidden, &linear, &mut lse, &o),
+            null,
+            "vmx_linear_logsumexp: linear",
+        );
+        refused(PackedWeights::new(&ctx, x), null, "vmx_pack_weights: weights.data is NULL");
+        let batch = InBatch::new(x, hidden);
+        refused(
+            Call::new().in_batch_softmax(batch, SampledOut::new(), &plain),
+            null,
+            "vmx_in_batch_softmax: queries",
+        );
+    }
+    assert_eq!((lse, y), ([7.0; 2], [[7.0; 3]; 2]));
+}
+
+#[test]
 fn contexts() {
     let unsupported: Check = |e| matches!(e, Error::Unsupported(_));
     refused(ContextOptions::new().isa(Isa(99)).create(), |_| true, "vmx_context_create: options.isa is 99");

@@ -24,7 +24,7 @@ fn send_sync<T: Send + Sync>() {}
 #[test]
 fn types_may_go_to_other_threads() {
     send_sync::<Context>();
-    send_sync::<ContextOptionsMade>();
+    send_sync::<ContextOptions>();
     send_sync::<Workspace<'_>>();
     send_sync::<PackedWeights>();
     send_sync::<Sampler<'_>>();
@@ -58,9 +58,6 @@ fn types_may_go_to_other_threads() {
     send_sync::<LseShort>();
     send_sync::<Error>();
 }
-
-/// What is made of options is a context, whatever source they hold.
-type ContextOptionsMade = Context;
 
 #[test]
 fn one_context_serves_many_threads() {

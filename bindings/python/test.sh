@@ -76,7 +76,7 @@ environment torch
 if [ -n "${VASTMAX_TORCH:-}" ]; then
   realpath "$VASTMAX_TORCH" >"$(echo "$work"/torch/lib/python3*/site-packages)/torch-elsewhere.pth"
 elif ! "$work/torch/bin/python" -c 'import torch' 2>/dev/null; then
-  "$work/torch/bin/python" tools/install_torch_cpu.py
+  "$work/torch/bin/python" tools/install_torch_cpu.py 2.15.0
   echo "PyTorch took $((SECONDS - started)) s and $(du -sm "$work/torch" | cut -f1) MiB of disk"
 fi
 quiet "$work/torch/bin/pip" uninstall -q -y vastmax

@@ -18,6 +18,7 @@ from pathlib import Path
 
 # What `import torch` and torch.compile with a backend without a compiler import.
 DEPENDENCIES = ["filelock", "typing-extensions", "sympy", "networkx", "jinja2", "fsspec", "setuptools"]
+GPU = ("cu", "__cu", "nv", "nccl", "cupti")
 OWN = re.compile(r"lib(c10|torch|shm|gomp|gfortran|caffe2)")
 
 
@@ -34,32 +35,39 @@ def main() -> None:
     pip("--no-deps", "--no-cache-dir", f"torch{version}")
     pip(*DEPENDENCIES)
     folder = Path(sysconfig.get_paths()["platlib"]) / "torch" / "lib"
-    needed, undefined = set(), set()
     libraries = sorted(folder.glob("lib*.so*"))
+    needed: set[str] = set()
+    versions: dict[str, set[str]] = {}  # which names of versions are asked of which library
+    undefined: set[tuple[str, str]] = set()  # functions and their versions
     for library in libraries:
-        needed |= set(re.findall(r"\(NEEDED\).*\[(.*)\]", output("readelf", "-dW", str(library))))
+        text = output("readelf", "-dVW", str(library))
+        needed |= set(re.findall(r"\(NEEDED\).*\[(.*)\]", text))
+        file = ""
+        for line in text.splitlines():
+            if match := re.search(r" File: (\S+)", line):
+                file = match[1]
+            elif file and (match := re.search(r" Name: (\S+) +Flags:", line)):
+                versions.setdefault(file, set()).add(match[1])
         for line in output("readelf", "--dyn-syms", "-W", str(library)).splitlines():
-            match = re.search(r" UND ([A-Za-z_]\w*)(?:@+(\S+))?", line)
-            if match:
-                undefined.add(match.groups(default=""))
+            if match := re.search(r" UND ([A-Za-z_]\w*)(?:@+(\S+))?", line):
+                undefined.add((match[1], match[2] or ""))
     present = {library.name for library in libraries}
     system = {Path(line.split()[0]).name for line in output("/sbin/ldconfig", "-p").splitlines()[1:] if line.strip()}
     missing = sorted(name for name in needed - present - system if not OWN.match(name))
     if not missing:
         print("install_torch_cpu: torch needs nothing more")
         return
-    prefixes = ("cu", "__cu", "nv", "nccl", "cupti")
     for name in missing:
-        # Symbols with a version belong to the library that defines it; the others may be anywhere: give them to the first.
-        mine = {s for s, v in undefined if v.startswith(name.split(".so")[0])}
-        mine |= {s for s, v in undefined if not v.startswith("lib") and s.startswith(prefixes)} if name == missing[0] else set()
+        nodes = {v: {s for s, of in undefined if of == v} for v in versions.get(name, set())}
+        # What has no version may be anywhere: the first one has it.
+        plain = {s for s, of in undefined if not of and s.startswith(GPU)} if name == missing[0] else set()
+        functions = sorted(plain.union(*nodes.values()))
         with tempfile.TemporaryDirectory() as temporary:
-            source = Path(temporary) / "stand_in.c"
-            source.write_text("".join(f"int {s}(void) {{ return 100; }}\n" for s in sorted(mine)) or "int nothing_here;\n")
-            versions = Path(temporary) / "versions"
-            versions.write_text(f"{name} {{ global: *; }};\n")
-            subprocess.run(["cc", "-shared", "-fPIC", "-w", "-fno-builtin", "-o", str(folder / name), str(source),
-                            f"-Wl,-soname,{name}", f"-Wl,--version-script={versions}"], check=True)  # fmt: skip
+            source, script = Path(temporary) / "stand_in.c", Path(temporary) / "versions"
+            source.write_text("".join(f"int {s}(void) {{ return 100; }}\n" for s in functions) or "int vastmax_nothing;\n")
+            script.write_text("".join(f"{v} {{ {' '.join(f'{s};' for s in sorted(of))} }};\n" for v, of in nodes.items()))
+            command = ["cc", "-shared", "-fPIC", "-w", "-fno-builtin", "-o", str(folder / name), str(source), f"-Wl,-soname,{name}"]
+            subprocess.run([*command, *([f"-Wl,--version-script={script}"] if nodes else [])], check=True)
     print(f"install_torch_cpu: {len(missing)} stand-ins for {', '.join(missing)}")
 
 

@@ -1095,7 +1095,7 @@ Cost       WEIGHTS O(V), 12 bytes a class; MIDX k-means on a sample, then O(V K 
            a class; others O(1).
 Source     Walker 1977, Vose 1991 (alias); Yi et al. 2019 (in-batch); Chen et al., arXiv 2109.05773 (MIDX); Blanc &
            Rendle 2018 (quadratic kernel); Kool et al. 2019 (Gumbel top-k). VMX_ERR_VALUE for a negative or non-finite
-           weight. Since 0.2.
+           weight. Since 0.1.
 ```
 """
 @inline vmx_sampler_create(ctx, options, out) =
@@ -1107,7 +1107,7 @@ Source     Walker 1977, Vose 1991 (alias); Yi et al. 2019 (in-batch); Chen et al
 Takes new embeddings (same shape): MIDX quantises again from the codebooks at hand, QUADRATIC sums its tree again, EXACT
 keeps the new view. With ids (QUADRATIC only; NULL: all) only these classes have changed: O(d^2) each, O(d^2 log V) for each
 leaf of the tree; the result is that of a new sampler up to rounding. VMX_ERR_UNSUPPORTED for kinds without embeddings.
-Since 0.2.
+Since 0.1.
 ```
 """
 @inline vmx_sampler_update(ctx, sampler, embeddings, ids) =
@@ -1119,7 +1119,7 @@ Since 0.2.
 IN_BATCH: class ids seen in the batch of that step, in [0, 2^56). Steps do not fall (VMX_ERR_VALUE); a batch may come in parts; a
 repeat within a step counts once. The mean gap B between the steps that hold a class follows B <- (1-a) B + a (step - last), a
 the rate, and q = 1/B estimates its probability to be in a batch: what in-batch softmax takes off the scores. A class seen in
-one step alone has B = that step + 1, one never seen B = the highest step + 2 (1 before anything was seen). Since 0.2.
+one step alone has B = that step + 1, one never seen B = the highest step + 2 (1 before anything was seen). Since 0.1.
 ```
 """
 @inline vmx_sampler_observe(sampler, ids, step) =
@@ -1170,7 +1170,7 @@ Status     VMX_ERR_VALUE for UNIQUE with m > classes, VMX_ERR_SIZE for more than
            and for COUNTS of EXACT without replacement.
 Cost       O(1) a draw for UNIFORM, LOG_UNIFORM, WEIGHTS; MIDX O(K d + K^2) a row, then O(log K) a draw; QUADRATIC
            O(d^2 log(V/d)) a row and draw, less where many draws share nodes; EXACT one pass over the scores, two with
-           replacement. Since 0.2.
+           replacement. Since 0.1.
 ```
 """
 @inline vmx_sampler_draw(ctx, ws, sampler, hidden, ids, log_q, tries, row_flags, options) =
@@ -1188,7 +1188,7 @@ draws      0: log q; tries are not looked at. m > 0: log expected counts: with t
 tries      [rows] (stride 0: one for all) as vmx_sampler_draw gave, or NULL. EXACT without replacement has no such
            formula: VMX_ERR_UNSUPPORTED.
 log_q      [number of ids] f32 or f64; -inf for a class that is never drawn, NaN in rows with NAN or INF.
-Cost       QUADRATIC O(d) a class and O(d^2) a row, EXACT a pass over all scores. Since 0.2.
+Cost       QUADRATIC O(d) a class and O(d^2) a row, EXACT a pass over all scores. Since 0.1.
 ```
 """
 @inline vmx_sampler_log_q(ctx, ws, sampler, hidden, classes, draws, tries, tries_stride, log_q) =
@@ -1263,7 +1263,7 @@ Cost       shared: O(rows m dim), three products; the candidates' rows are gathe
            candidate's row from memory, and a sort of the ids for the table's gradient, for which 24 bytes of scratch are
            needed for each id. Cosines read each class's row once more. Nothing depends on classes.
 Source     Bengio & Senecal 2008, Jean et al. 2015 (IS), Ma & Collins 2018 (RANKING), Yi et al. 2019; Gutmann & Hyvarinen
-           2010; Mikolov et al. 2013; Rendle et al. 2009; Mao et al. 2021. Since 0.2.
+           2010; Mikolov et al. 2013; Rendle et al. 2009; Mao et al. 2021. Since 0.1.
 ```
 """
 @inline vmx_sampled_loss(ctx, ws, hidden, table, bias, targets, candidates, out, grads, options) =
@@ -1283,7 +1283,7 @@ grad_queries, grad_keys  [rows, dim] f32 or the inputs' dtype, overwritten; NULL
 options    score, temperature, reduction, memory_limit; loss, correction and the VMX_SAMPLED_* flags are not looked at.
 Edge, Error, Bits  as vmx_sampled_loss with shared candidates; every row has weight 1. VMX_ERR_UNSUPPORTED in a build without
            oneDNN. Cost: three products.
-Source     van den Oord et al. 2018; Yi et al. 2019. Since 0.2.
+Source     van den Oord et al. 2018; Yi et al. 2019. Since 0.1.
 ```
 """
 @inline vmx_in_batch_softmax(ctx, ws, queries, keys, identity, log_q, out, grad_queries, grad_keys, options) =
@@ -1315,7 +1315,7 @@ Bits       the same on every ISA and for every thread count.
 Cost       O(count*dim): one read and write of the rows named, fetched ahead. No allocation.
 Status     VMX_ERR_LABEL for an id outside the table, VMX_ERR_VALUE for ids that do not rise, or a moment that the optimizer
            has not; else as usual.
-Source     Duchi et al. 2011; Kingma & Ba 2015; Loshchilov & Hutter 2019 for the decay. Since 0.2.
+Source     Duchi et al. 2011; Kingma & Ba 2015; Loshchilov & Hutter 2019 for the decay. Since 0.1.
 ```
 """
 @inline vmx_sparse_update(ctx, grad, table, mean, square, options) =

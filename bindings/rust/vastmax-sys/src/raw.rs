@@ -1238,21 +1238,21 @@ unsafe extern "C" {
     ///            a class; others O(1).
     /// Source     Walker 1977, Vose 1991 (alias); Yi et al. 2019 (in-batch); Chen et al., arXiv 2109.05773 (MIDX); Blanc &
     ///            Rendle 2018 (quadratic kernel); Kool et al. 2019 (Gumbel top-k). VMX_ERR_VALUE for a negative or non-finite
-    ///            weight. Since 0.2.
+    ///            weight. Since 0.1.
     /// ```
     pub fn vmx_sampler_create(ctx: *const vmx_context, options: *const vmx_sampler_options, out: *mut *mut vmx_sampler) -> vmx_status;
     /// ```text
     /// Takes new embeddings (same shape): MIDX quantises again from the codebooks at hand, QUADRATIC sums its tree again, EXACT
     /// keeps the new view. With ids (QUADRATIC only; NULL: all) only these classes have changed: O(d^2) each, O(d^2 log V) for each
     /// leaf of the tree; the result is that of a new sampler up to rounding. VMX_ERR_UNSUPPORTED for kinds without embeddings.
-    /// Since 0.2.
+    /// Since 0.1.
     /// ```
     pub fn vmx_sampler_update(ctx: *const vmx_context, sampler: *mut vmx_sampler, embeddings: *const vmx_matrix, ids: *const vmx_ids) -> vmx_status;
     /// ```text
     /// IN_BATCH: class ids seen in the batch of that step, in [0, 2^56). Steps do not fall (VMX_ERR_VALUE); a batch may come in parts; a
     /// repeat within a step counts once. The mean gap B between the steps that hold a class follows B <- (1-a) B + a (step - last), a
     /// the rate, and q = 1/B estimates its probability to be in a batch: what in-batch softmax takes off the scores. A class seen in
-    /// one step alone has B = that step + 1, one never seen B = the highest step + 2 (1 before anything was seen). Since 0.2.
+    /// one step alone has B = that step + 1, one never seen B = the highest step + 2 (1 before anything was seen). Since 0.1.
     /// ```
     pub fn vmx_sampler_observe(sampler: *mut vmx_sampler, ids: *const vmx_ids, step: i64) -> vmx_status;
     /// ```text
@@ -1286,7 +1286,7 @@ unsafe extern "C" {
     ///            and for COUNTS of EXACT without replacement.
     /// Cost       O(1) a draw for UNIFORM, LOG_UNIFORM, WEIGHTS; MIDX O(K d + K^2) a row, then O(log K) a draw; QUADRATIC
     ///            O(d^2 log(V/d)) a row and draw, less where many draws share nodes; EXACT one pass over the scores, two with
-    ///            replacement. Since 0.2.
+    ///            replacement. Since 0.1.
     /// ```
     pub fn vmx_sampler_draw(ctx: *const vmx_context, ws: *mut vmx_workspace, sampler: *const vmx_sampler, hidden: *const vmx_matrix, ids: *const vmx_matrix, log_q: *const vmx_matrix, tries: *mut i64, row_flags: *mut u32, options: *const vmx_draw_options) -> vmx_status;
     /// ```text
@@ -1298,7 +1298,7 @@ unsafe extern "C" {
     /// tries      [rows] (stride 0: one for all) as vmx_sampler_draw gave, or NULL. EXACT without replacement has no such
     ///            formula: VMX_ERR_UNSUPPORTED.
     /// log_q      [number of ids] f32 or f64; -inf for a class that is never drawn, NaN in rows with NAN or INF.
-    /// Cost       QUADRATIC O(d) a class and O(d^2) a row, EXACT a pass over all scores. Since 0.2.
+    /// Cost       QUADRATIC O(d) a class and O(d^2) a row, EXACT a pass over all scores. Since 0.1.
     /// ```
     pub fn vmx_sampler_log_q(ctx: *const vmx_context, ws: *mut vmx_workspace, sampler: *const vmx_sampler, hidden: *const vmx_matrix, classes: *const vmx_csr, draws: i64, tries: *const i64, tries_stride: i64, log_q: *const vmx_vector) -> vmx_status;
     /// ```text
@@ -1347,7 +1347,7 @@ unsafe extern "C" {
     ///            candidate's row from memory, and a sort of the ids for the table's gradient, for which 24 bytes of scratch are
     ///            needed for each id. Cosines read each class's row once more. Nothing depends on classes.
     /// Source     Bengio & Senecal 2008, Jean et al. 2015 (IS), Ma & Collins 2018 (RANKING), Yi et al. 2019; Gutmann & Hyvarinen
-    ///            2010; Mikolov et al. 2013; Rendle et al. 2009; Mao et al. 2021. Since 0.2.
+    ///            2010; Mikolov et al. 2013; Rendle et al. 2009; Mao et al. 2021. Since 0.1.
     /// ```
     pub fn vmx_sampled_loss(ctx: *const vmx_context, ws: *mut vmx_workspace, hidden: *const vmx_matrix, table: *const vmx_matrix, bias: *const vmx_vector, targets: *const vmx_csr, candidates: *const vmx_candidates, out: *const vmx_sampled_out, grads: *const vmx_sampled_grads, options: *const vmx_sampled_options) -> vmx_status;
     /// ```text
@@ -1360,7 +1360,7 @@ unsafe extern "C" {
     /// options    score, temperature, reduction, memory_limit; loss, correction and the VMX_SAMPLED_* flags are not looked at.
     /// Edge, Error, Bits  as vmx_sampled_loss with shared candidates; every row has weight 1. VMX_ERR_UNSUPPORTED in a build without
     ///            oneDNN. Cost: three products.
-    /// Source     van den Oord et al. 2018; Yi et al. 2019. Since 0.2.
+    /// Source     van den Oord et al. 2018; Yi et al. 2019. Since 0.1.
     /// ```
     pub fn vmx_in_batch_softmax(ctx: *const vmx_context, ws: *mut vmx_workspace, queries: *const vmx_matrix, keys: *const vmx_matrix, identity: *const vmx_ids, log_q: *const vmx_vector, out: *const vmx_sampled_out, grad_queries: *const vmx_matrix, grad_keys: *const vmx_matrix, options: *const vmx_sampled_options) -> vmx_status;
     /// ```text
@@ -1381,7 +1381,7 @@ unsafe extern "C" {
     /// Cost       O(count*dim): one read and write of the rows named, fetched ahead. No allocation.
     /// Status     VMX_ERR_LABEL for an id outside the table, VMX_ERR_VALUE for ids that do not rise, or a moment that the optimizer
     ///            has not; else as usual.
-    /// Source     Duchi et al. 2011; Kingma & Ba 2015; Loshchilov & Hutter 2019 for the decay. Since 0.2.
+    /// Source     Duchi et al. 2011; Kingma & Ba 2015; Loshchilov & Hutter 2019 for the decay. Since 0.1.
     /// ```
     pub fn vmx_sparse_update(ctx: *const vmx_context, grad: *const vmx_sparse_rows, table: *const vmx_matrix, mean: *const vmx_matrix, square: *const vmx_matrix, options: *const vmx_update_options) -> vmx_status;
     /// ```text

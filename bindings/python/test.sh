@@ -47,7 +47,7 @@ started=$SECONDS
 environment build
 quiet "$work/build/bin/pip" install -q 'scikit-build-core>=1.0' 'nanobind>=3.1,<4' 'numpy>=2.0'
 rm -f "$work"/dist/*.whl
-quiet "$work/build/bin/pip" wheel --no-deps --no-build-isolation -C build-dir="$work/cmake" -w "$work/dist" "$here"
+quiet "$work/build/bin/pip" wheel --no-deps --no-build-isolation --config-settings=build-dir="$work/cmake" -w "$work/dist" "$here"
 wheel=$(echo "$work"/dist/vastmax-*.whl)
 echo "built $(basename "$wheel"), $(du -k "$wheel" | cut -f1) KiB, in $((SECONDS - started)) s"
 

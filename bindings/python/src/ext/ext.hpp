@@ -279,6 +279,12 @@ class Helper {
   nb::object operator()(Args &&...args) {
     return get()(std::forward<Args>(args)...);
   }
+  /// Of a class made by NamedTuple: without its __new__, which is Python's.
+  template <typename... Args>
+  nb::object tuple(Args &&...args) {
+    nb::tuple outer = nb::make_tuple(nb::make_tuple(std::forward<Args>(args)...));
+    return nb::steal(PyTuple_Type.tp_new(reinterpret_cast<PyTypeObject *>(get().ptr()), outer.ptr(), nullptr));
+  }
 
  private:
   nb::handle get();

@@ -195,7 +195,7 @@ nb::object linear_topk(nb::handle hidden_, nb::handle weights_, int64_t k, nb::h
   uint32_t *words = wants_flags ? reinterpret_cast<uint32_t *>(flags.data) : nullptr;
   check(without_gil(
             [&] { return vmx_linear_topk(raw(context), raw(workspace), &hv, &linear.c, k, &vv, &iv_, words, &options); }));
-  return make_topk(values.result(), ids.result());
+  return make_topk.tuple(values.result(), ids.result());
 }
 
 size_t linear_logsumexp_workspace_size(nb::handle hidden, nb::handle weights, nb::handle bias, size_t memory_limit,

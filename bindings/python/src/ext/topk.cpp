@@ -67,7 +67,7 @@ nb::object topk(nb::handle x_, int64_t k, int64_t axis_, bool largest, bool sort
     });
   });
   check(status);
-  return make_topk(values.result(), ids.result());
+  return make_topk.tuple(values.result(), ids.result());
 }
 
 nb::object topk_merge(nb::handle values_in_, nb::handle ids_in_, int64_t k, bool largest, bool sorted, nb::handle values_,
@@ -87,7 +87,7 @@ nb::object topk_merge(nb::handle values_in_, nb::handle ids_in_, int64_t k, bool
   options.flags = topk_flags(largest, sorted);
   uint32_t *words = wants_flags ? reinterpret_cast<uint32_t *>(flags.data) : nullptr;
   check(without_gil([&] { return vmx_topk_merge(raw(context), raw(workspace), &vi, &ii, k, &vo, &io, words, &options); }));
-  return make_topk(values.result(), ids.result());
+  return make_topk.tuple(values.result(), ids.result());
 }
 
 size_t topk_workspace_size(nb::handle x_, int64_t k, bool largest, bool sorted, nb::handle excluded_, const Context *context) {

@@ -49,13 +49,12 @@ for preset in "${presets[@]}"; do
 done >build/tests/CTestTestfile.cmake
 if [ $quick = no ]; then
   cat >>build/tests/CTestTestfile.cmake <<TESTS
-add_test(bindings.generated "$PWD/scripts/gen_bindings" --check)
 add_test(bindings.rust "$PWD/bindings/rust/test.sh")
 add_test(bindings.julia "$PWD/bindings/julia/test.sh")
 add_test(bindings.python "$PWD/bindings/python/test.sh")
 add_test(bindings.together "$PWD/examples/languages/run.sh")
 add_test(docs "$PWD/scripts/docs.sh")
-set(bindings bindings.generated bindings.rust bindings.julia bindings.python bindings.together docs)
+set(bindings bindings.rust bindings.julia bindings.python bindings.together docs)
 # The slowest first, but for what uses the Python that bindings.python makes.
 set_tests_properties(\${bindings} PROPERTIES LABELS bindings TIMEOUT 3600 COST 10000
   ENVIRONMENT "VASTMAX_BUILD=$PWD/build/dev;PYTHON=$PWD/build/python/plain/bin/python")

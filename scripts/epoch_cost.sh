@@ -17,9 +17,9 @@ cmake --build --preset release --target vastmax_tool -j "$(nproc)"
 
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
-printf '%10s  %12s  %s\n' items interactions 's an epoch (least of 3)'
+printf '%10s  %12s  %s\n' items interactions 's an epoch (least of 5)'
 for items in ${VASTMAX_ITEMS:-10000 100000 1000000 10000000}; do
-  build/release/bin/vastmax train --data "synthetic:20000,$items,4" --loss sampled_softmax --epochs 3 --validation 0 --no-test \
+  build/release/bin/vastmax train --data "synthetic:20000,$items,4" --loss sampled_softmax --epochs 5 --validation 0 --no-test \
     --json "$report" "$@" >/dev/null
   python3 - "$report" <<'PY'
 import json, sys

@@ -208,6 +208,8 @@ void TableGradient::write_groups(int64_t first, int64_t last, int64_t worker, co
     sums.out_ld = list.row_stride;
     sums.streaming = grads_.table.dtype == 0 && groups_.count() > kStreamingBytes / (dim * 4);
   }
+  // project() itself looks ahead from its first row on alone.
+  for (int64_t i = 0; input_.cosine() && i < std::min<int64_t>(n, 16); ++i) table_.prefetch(groups_.id(first + i));
   ctx_.kernels->weighted_sums(sums);
   if (input_.cosine()) project(first, n, buffer, worker);
   if (grads_.sparse && !direct_) {

@@ -207,10 +207,7 @@ class Shared {
       const int64_t first = block * kBlock, end = std::min(p_.m, first + kBlock);
       for (int64_t j = first; j < end; ++j) {
         const int64_t later = j + kAhead < end ? candidate_id(j + kAhead) : -1;
-        if (later >= 0 && table_.direct()) {
-          const char* const row = static_cast<const char*>(table_.row(later, nullptr));
-          for (int64_t i = 0; i < table_.row_bytes(); i += 64) __builtin_prefetch(row + i);
-        }
+        if (later >= 0) table_.prefetch(later);
         load_candidate(j, per);
       }
       scores_.close_candidates(first, end - first, per);

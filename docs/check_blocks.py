@@ -10,12 +10,12 @@ python     run by PYTHON; with >>> as a doctest
 rust       built as an example of a crate that depends on bindings/rust/vastmax, and run
 julia      run with bindings/julia/Vastmax; jldoctest likewise, and what it prints is compared by the tests of the package
 sh         each command line is known: a script of the tree with options that its --help names, a preset, a path that is there, a
-           program that the build makes; compiler lines are run, and julia -e lines parsed. Blocks indented by four
+           program that the build makes, a script given to python; compiler lines are run, and julia -e lines parsed. Blocks indented by four
            spaces that begin with a command are sh or cmake too
 others     (none, text, toml, and blocks without a language) are not code
 
 VASTMAX_BUILD names a build folder of the library (default: build/release), or a prefix that it was installed in; PYTHON a Python that has
-the vastmax binding (default: python3).
+the vastmax binding, NumPy and PyTorch, which its README uses (default: python3).
 """
 
 import argparse
@@ -213,6 +213,10 @@ class Tools:
             self.run(["julia", "--startup-file=no", "-e", "Meta.parse(ARGS[1]; raise=true)", f"begin; {code}; end"])
             for path in re.findall(r'path="([^"]+)"', code):
                 must((ROOT / path / "Project.toml").exists(), f"no Project.toml in {path}")
+        elif name in ("python", "python3"):
+            script = next((a for a in arguments if not a.startswith("-")), "")
+            must(script.endswith(".py") and (ROOT / script).is_file(), f"no such file: {script}")
+            self.known_options(options, [ROOT / script], must)
         elif re.match(r"build/[a-z]+/bin/", name):
             program = Path(name).name
             must(name.split("/")[1] in self.presets["configurePresets"], "no such preset")

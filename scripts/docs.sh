@@ -5,7 +5,7 @@
 #     --no-blocks    without docs/check_blocks.py, where another step runs it
 #     --no-rustdoc   without the pages that cargo doc makes
 # VASTMAX_BUILD names a build folder of the library (default: build/release), or a prefix that it was installed in. PYTHON is a Python that
-# has the vastmax binding; without one it is installed into build/docs/venv (minutes). Needs what scripts/setup.sh installs;
+# has the vastmax binding (and PyTorch, for the blocks that use it); without one both are installed into build/docs/venv (minutes). Needs what scripts/setup.sh installs;
 # installs Sphinx and its parts with apt on Debian and Ubuntu.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -48,7 +48,7 @@ if ! "$python" -c 'import vastmax' 2>/dev/null; then
   echo "== docs: the Python binding, for its docstrings"
   "$python" -m venv build/docs/venv
   python=$root/build/docs/venv/bin/python
-  "$python" -m pip install --quiet ./bindings/python
+  "$python" -m pip install --quiet ./bindings/python numpy torch
 fi
 
 echo "== docs: measuring the accuracy"

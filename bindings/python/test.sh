@@ -45,7 +45,7 @@ fi
 echo "== wheel"
 started=$SECONDS
 environment build
-quiet "$work/build/bin/pip" install -q 'scikit-build-core>=1.0' 'nanobind>=3.1,<4' 'numpy>=2.0'
+quiet "$work/build/bin/pip" install -q 'scikit-build-core>=1.1' 'nanobind>=3.1,<4' 'numpy>=2.0'
 rm -f "$work"/dist/*.whl
 quiet "$work/build/bin/pip" wheel --no-deps --no-build-isolation --config-settings=build-dir="$work/cmake" -w "$work/dist" "$here"
 wheel=$(echo "$work"/dist/vastmax-*.whl)

@@ -58,6 +58,7 @@ set(bindings bindings.rust bindings.julia bindings.python bindings.together docs
 # The slowest first, but for what uses the Python that bindings.python makes.
 set_tests_properties(\${bindings} PROPERTIES LABELS bindings TIMEOUT 3600 COST 10000
   ENVIRONMENT "VASTMAX_BUILD=$PWD/build/dev;PYTHON=$PWD/build/python/plain/bin/python")
+set_tests_properties(docs PROPERTIES ENVIRONMENT "VASTMAX_BUILD=$PWD/build/dev;PYTHON=$PWD/build/python/torch/bin/python") # some blocks train
 set_tests_properties(bindings.together docs PROPERTIES DEPENDS "bindings.python;bindings.rust;bindings.julia")
 TESTS
 fi

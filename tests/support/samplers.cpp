@@ -3,6 +3,7 @@
 
 #include "support/random.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <stdexcept>
@@ -91,6 +92,26 @@ double chi_square_deviation(const std::vector<int64_t>& counts, const std::vecto
   if (few_expected > 0) add(few_counted, few_expected);
   const double freedom = static_cast<double>(cells - 1);
   return (statistic - freedom) / std::sqrt(2 * freedom);
+}
+
+std::map<std::vector<int32_t>, double> sequences(const std::vector<double>& q, int64_t m) {
+  std::map<std::vector<int32_t>, double> found = {{{}, 1.0}};
+  for (int64_t i = 0; i < m; ++i) {
+    std::map<std::vector<int32_t>, double> longer;
+    for (const auto& [sequence, p] : found) {
+      double left = 0;
+      const auto taken = [&, s = sequence](size_t k) { return std::count(s.begin(), s.end(), static_cast<int32_t>(k)) > 0; };
+      for (size_t k = 0; k < q.size(); ++k) left += taken(k) ? 0 : q[k];
+      for (size_t k = 0; k < q.size(); ++k) {
+        if (taken(k) || q[k] == 0) continue;
+        auto next = sequence;
+        next.push_back(static_cast<int32_t>(k));
+        longer[next] = p * q[k] / left;
+      }
+    }
+    found = longer;
+  }
+  return found;
 }
 
 std::vector<double> planted_bias(std::vector<double> q) {

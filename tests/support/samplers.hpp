@@ -8,6 +8,7 @@
 #include <vastmax/vastmax.h>
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 namespace vmx::test {
@@ -56,6 +57,8 @@ std::vector<double> all_q(const vmx_sampler* sampler, int64_t classes, const vmx
 /// How many standard deviations Pearson's statistic of counts against probabilities lies above its mean; cells of few
 /// expected counts are put together.
 double chi_square_deviation(const std::vector<int64_t>& counts, const std::vector<double>& q);
+/// Sequences of m of the classes 0 .. n-1, with their probabilities when drawn one after the other without replacement.
+std::map<std::vector<int32_t>, double> sequences(const std::vector<double>& q, int64_t m);
 /// Probabilities that are off by 1 % in about half of the classes, up, and down in the others.
 std::vector<double> planted_bias(std::vector<double> q);
 

@@ -298,27 +298,6 @@ TEST(Samplers, UniqueDrawsAreTheFirstOccurrences) {
   }
 }
 
-// Sequences of m of the classes 0 .. n-1, with their probabilities when drawn one after the other without replacement.
-std::map<std::vector<int32_t>, double> sequences(const std::vector<double>& q, int64_t m) {
-  std::map<std::vector<int32_t>, double> found = {{{}, 1.0}};
-  for (int64_t i = 0; i < m; ++i) {
-    std::map<std::vector<int32_t>, double> longer;
-    for (const auto& [sequence, p] : found) {
-      double left = 0;
-      const auto taken = [&, s = sequence](size_t k) { return std::count(s.begin(), s.end(), static_cast<int32_t>(k)) > 0; };
-      for (size_t k = 0; k < q.size(); ++k) left += taken(k) ? 0 : q[k];
-      for (size_t k = 0; k < q.size(); ++k) {
-        if (taken(k) || q[k] == 0) continue;
-        auto next = sequence;
-        next.push_back(static_cast<int32_t>(k));
-        longer[next] = p * q[k] / left;
-      }
-    }
-    found = longer;
-  }
-  return found;
-}
-
 TEST(Samplers, OrderAndTriesWithoutReplacementNearTheEnd) {
   // Few classes: nearly every row needs the race for what repeats leave open.
   const std::vector<double> weights = {5, 1, 0.25, 3, 0.5};

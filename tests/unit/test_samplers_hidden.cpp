@@ -227,26 +227,6 @@ TEST(SamplersOfHidden, MidxWithScoresFarApart) {
   }
 }
 
-// Sequences of m classes with their probabilities without replacement.
-std::map<std::vector<int32_t>, double> sequences(const std::vector<double>& q, int64_t m) {
-  std::map<std::vector<int32_t>, double> found = {{{}, 1.0}};
-  for (int64_t i = 0; i < m; ++i) {
-    std::map<std::vector<int32_t>, double> longer;
-    for (const auto& [sequence, p] : found) {
-      double left = 1;
-      for (const int32_t k : sequence) left -= q[static_cast<size_t>(k)];
-      for (size_t k = 0; k < q.size(); ++k) {
-        if (std::count(sequence.begin(), sequence.end(), static_cast<int32_t>(k))) continue;
-        auto next = sequence;
-        next.push_back(static_cast<int32_t>(k));
-        longer[next] = p * q[k] / left;
-      }
-    }
-    found = longer;
-  }
-  return found;
-}
-
 TEST(SamplersOfHidden, OrderWithoutReplacement) {
   const Matrix w = embeddings_of(5, 4, 8);
   const int64_t rows = VMX_TEST_SANITIZED ? 2000 : 1'000'000;

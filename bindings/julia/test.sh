@@ -44,6 +44,6 @@ julia --startup-file=no -e 'using Pkg; Pkg.develop(path=ARGS[1])' "$here/Vastmax
 julia --startup-file=no -e 'using Pkg; Pkg.test("Vastmax")'
 
 say "what a call costs over C"
-"${CC:-cc}" -O2 -std=c99 -Wall -Wextra -Werror -shared -fPIC -I"$root/include" "$here/overhead.c" -o "$work/liboverhead.so" \
+"${CC:-cc}" -O2 -std=c99 -Wall -Wextra -Werror -shared -fPIC -I"$root/include" "$root/bindings/overhead.c" -o "$work/liboverhead.so" \
   -L"$(dirname "$VASTMAX_LIBRARY")" -lvastmax -Wl,-rpath,"$(dirname "$VASTMAX_LIBRARY")"
 julia --startup-file=no "$here/overhead.jl" "$work/liboverhead.so"

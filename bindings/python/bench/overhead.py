@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a call costs beside the C function's own work, on one row of 1,000 scores: the same function timed from C and from
-Python, each in many short batches of which the fastest counts, so that other work on the machine hardly shows.
+"""What a call costs beside the same call from C, on one row of 1,000 scores: both loops run in this process by turns, in many
+short rounds of which the fastest counts, so that other work on the machine hardly shows.
 
   overhead.py [--library LIBVASTMAX.SO]
 
-C is timed by a small program that is compiled on the spot with $CC (cc) and loads the shared library; without --library
-that of $VASTMAX_LIBRARY.
+C's loop is bindings/overhead.c, compiled on the spot with $CC (cc) against that library; without --library that of
+$VASTMAX_LIBRARY.
 """
 
 import argparse
+import ctypes
 import os
 import subprocess
 import sys
@@ -22,43 +23,8 @@ import numpy as np
 import vastmax
 
 ROOT = Path(__file__).resolve().parents[3]
-C = r"""
-#define _POSIX_C_SOURCE 199309L
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
-#include <vastmax/vastmax.h>
-static double now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return 1e9 * t.tv_sec + t.tv_nsec; }
-int main(int argc, char **argv) {
-  static float x[1000], y[1000], values[10], lse[1]; static int64_t ids[10], label[1] = {3}; double total;
-  for (int i = 0; i < 1000; ++i) x[i] = (float)((i * 37 % 251) - 125) / 32;
-  vmx_matrix xm = {x, 1, 1000, 1000, 1, VMX_F32, 0}, ym = {y, 1, 1000, 1000, 1, VMX_F32, 0};
-  vmx_matrix vm = {values, 1, 10, 10, 1, VMX_F32, 0}, im = {ids, 1, 10, 10, 1, VMX_I64, 0};
-  vmx_vector lv = {lse, 1, 1, VMX_F32, 0};
-  vmx_csr targets = {{0}, {label, 1, 1, VMX_I64, 0}, {0}};
-  vmx_cross_entropy_out out = VMX_CROSS_ENTROPY_OUT_INIT; vmx_cross_entropy_options o = VMX_CROSS_ENTROPY_OPTIONS_INIT;
-  out.total = &total; o.reduction = VMX_REDUCE_MEAN;
-  (void)argc;
-  double best = 1e30;
-  for (int round = 0; round < 1000; ++round) {
-    double start = now();
-    for (int i = 0; i < 100; ++i) {
-      if (!strcmp(argv[1], "logsumexp")) vmx_logsumexp(NULL, NULL, &xm, &lv, NULL, NULL);
-      else if (!strcmp(argv[1], "softmax")) vmx_softmax(NULL, NULL, &xm, &ym, NULL, NULL, NULL);
-      else if (!strcmp(argv[1], "topk")) vmx_topk(NULL, NULL, &xm, 10, &vm, &im, NULL, NULL);
-      else vmx_cross_entropy(NULL, NULL, &xm, &targets, &out, &o);
-    }
-    double took = (now() - start) / 100;
-    if (took < best) best = took;
-  }
-  printf("%.1f\n", best);
-  return 0;
-}
-"""
-
-
-def python_ns(call: Callable[[], Any]) -> float:
-    return min(timeit.repeat(call, number=100, repeat=1000)) / 100 * 1e9
+CALLS, ROUNDS = 100, 1000
+LOOPS = {"logsumexp": 0, "softmax": 1, "cross_entropy": 2, "topk": 3}  # as in overhead.c
 
 
 def main() -> None:
@@ -87,16 +53,30 @@ def main() -> None:
         t = torch.from_numpy(x)
         calls.append(("logsumexp", "logsumexp(tensor)", lambda: vastmax.logsumexp(t)))
     with tempfile.TemporaryDirectory() as folder:
-        source, program = Path(folder) / "overhead.c", Path(folder) / "overhead"
-        source.write_text(C)
-        subprocess.run([os.environ.get("CC", "cc"), "-std=c99", "-O2", f"-I{ROOT / 'include'}", str(source), str(library),
-                        f"-Wl,-rpath,{library.parent}", "-o", str(program)], check=True)  # fmt: skip
-        print(f"{'call':24} {'C, ns':>8} {'Python, ns':>11} {'overhead, ns':>13}")
-        empty = python_ns(lambda: None)
-        for name, text, call in calls:
-            c = float(subprocess.run([str(program), name], check=True, capture_output=True, text=True).stdout)
-            p = python_ns(call) - empty
-            print(f"{text:24} {c:8.0f} {p:11.0f} {p - c:13.0f}")
+        loops = Path(folder) / "liboverhead.so"
+        subprocess.run([os.environ.get("CC", "cc"), "-std=c99", "-O2", "-shared", "-fPIC", f"-I{ROOT / 'include'}",
+                        str(ROOT / "bindings" / "overhead.c"), str(library), f"-Wl,-rpath,{library.parent}", "-o", str(loops)],
+                       check=True)  # fmt: skip
+        time_call = ctypes.CDLL(str(loops)).time_call
+    time_call.restype = ctypes.c_double
+    pointers = [ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(y.ctypes.data)]
+    sizes = [ctypes.c_int64(x.shape[1]), ctypes.c_int64(CALLS)]
+
+    def c_ns(name: str) -> float:
+        took = float(time_call(LOOPS[name], *pointers, *sizes))
+        if took < 0:
+            raise RuntimeError(f"{name}: the C loop failed")
+        return took
+
+    print(f"1 x 1000 float32, ns a call: fastest of {ROUNDS} rounds of {CALLS} calls")
+    print(f"{'':24} {'C':>8} {'Python':>8} {'over C':>8}")
+    empty = min(timeit.repeat(lambda: None, number=CALLS, repeat=ROUNDS))  # the lambda around each call
+    for name, text, call in calls:
+        timer, c, took = timeit.Timer(call), float("inf"), float("inf")
+        for _ in range(ROUNDS):
+            c, took = min(c, c_ns(name)), min(took, timer.timeit(CALLS))
+        python = (took - empty) / CALLS * 1e9
+        print(f"{text:24} {c:8.0f} {python:8.0f} {python - c:8.0f}")
 
 
 if __name__ == "__main__":

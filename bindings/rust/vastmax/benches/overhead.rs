@@ -4,7 +4,9 @@
 use std::hint::black_box;
 use std::ptr::null_mut;
 use std::time::Instant;
-use vastmax::{Call, CrossEntropyOptions, CrossEntropyOut, MatrixMut, MatrixRef, SoftmaxOptions, sys};
+use vastmax::{
+    Call, CrossEntropyOptions, CrossEntropyOut, MatrixMut, MatrixRef, SoftmaxOptions, TopkOptions, sys,
+};
 
 const COLS: usize = 1000;
 const CALLS: u32 = 200;
@@ -124,5 +126,35 @@ fn main() {
             black_box(Call::new().cross_entropy(x, &label, out, &CrossEntropyOptions::new()).unwrap());
         },
     );
-    assert!(lse == lse2 && y == y2, "both give the same bits");
+    const K: usize = 10;
+    let (mut values, mut ids, mut values2, mut ids2) = ([0.0f32; K], [0i64; K], [0.0f32; K], [0i64; K]);
+    compare(
+        "topk, k = 10",
+        || {
+            let x = matrix(black_box(scores.as_ptr()));
+            let best = |data: *mut std::ffi::c_void, dtype| sys::vmx_matrix {
+                data,
+                rows: 1,
+                cols: K as i64,
+                row_stride: K as i64,
+                col_stride: 1,
+                dtype,
+                reserved: 0,
+            };
+            let (v, i) =
+                (best(values.as_mut_ptr().cast(), sys::VMX_F32), best(ids.as_mut_ptr().cast(), sys::VMX_I64));
+            let options = sys::vmx_topk_options::INIT;
+            // SAFETY: as above.
+            let status = unsafe {
+                sys::vmx_topk(std::ptr::null(), null_mut(), &x, K as i64, &v, &i, null_mut(), &options)
+            };
+            assert_eq!(status, sys::VMX_OK);
+        },
+        || {
+            let x = MatrixRef::row(black_box(&scores));
+            let (v, i) = (MatrixMut::row(&mut values2), MatrixMut::row(&mut ids2));
+            Call::new().topk(x, K, Some(v), Some(i), &TopkOptions::new()).unwrap();
+        },
+    );
+    assert!(lse == lse2 && y == y2 && values == values2 && ids == ids2, "both give the same bits");
 }

@@ -142,8 +142,9 @@ install_julia() {
     local folder
     folder=$(dirname "$(dpkg -L libjulia1 | grep '/julia/sys\.so$')")
     echo "setup_julia: giving Julia the libunwind of Debian 11, in $folder"
-    (cd "$temporary/archives" && apt_get "${bullseye[@]}" download libunwind8/bullseye)
-    dpkg-deb -x "$temporary"/archives/libunwind8_*.deb "$temporary/unwind"
+    mkdir -p "$temporary/unwind" # not among the archives, where this release's own may lie
+    (cd "$temporary/unwind" && apt_get "${bullseye[@]}" download libunwind8/bullseye)
+    dpkg-deb -x "$temporary"/unwind/libunwind8_*.deb "$temporary/unwind"
     ${as_root[@]+"${as_root[@]}"} install -m 644 "$(find "$temporary/unwind" -name 'libunwind.so.8.*' -type f)" "$folder/libunwind.so.8"
   fi
 

@@ -4,7 +4,7 @@ use crate::call::{Call, wrong_length};
 use crate::context::Context;
 use crate::error::{Error, Result, check};
 use crate::softmax::pointer_to;
-use crate::views::{IdsRef, Lists, MatrixMut, MatrixRef, VectorMut, VectorRef, matrix_or_none};
+use crate::views::{IdsRef, Lists, MatrixMut, MatrixRef, VectorMut, VectorRef, count, matrix_or_none};
 use std::fmt;
 use std::marker::PhantomData;
 use vastmax_sys as sys;
@@ -55,12 +55,12 @@ impl<'a> SamplerOptions<'a> {
 
     /// All classes alike.
     pub fn uniform(classes: usize) -> Self {
-        Self::of(SamplerKind::Uniform, classes as i64)
+        Self::of(SamplerKind::Uniform, count(classes))
     }
 
     /// Of classes sorted by falling frequency.
     pub fn log_uniform(classes: usize) -> Self {
-        Self::of(SamplerKind::LogUniform, classes as i64)
+        Self::of(SamplerKind::LogUniform, count(classes))
     }
 
     /// By weights, \[classes\] of `f32`, `f64`, `i32` or `i64`: finite, >= 0, not all 0. They are copied.
@@ -73,7 +73,7 @@ impl<'a> SamplerOptions<'a> {
 
     /// Estimates how likely classes are in a batch.
     pub fn in_batch(classes: usize) -> Self {
-        Self::of(SamplerKind::InBatch, classes as i64)
+        Self::of(SamplerKind::InBatch, count(classes))
     }
 
     /// By quantised `embeddings`, \[classes, dim\] of `f32` or `bf16`.

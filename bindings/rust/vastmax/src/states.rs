@@ -4,7 +4,7 @@ use crate::call::{Call, RowFlags, wrong_length};
 use crate::context::Context;
 use crate::error::{Result, check};
 use crate::softmax::{Temperature, pointer_to, temperature_setters};
-use crate::views::{IdsRef, MatrixRef, NO_IDS, NO_VECTOR, VectorMut, VectorRef};
+use crate::views::{IdsRef, MatrixRef, NO_IDS, NO_VECTOR, VectorMut, VectorRef, count};
 use std::fmt;
 use vastmax_sys as sys;
 
@@ -180,11 +180,17 @@ impl Call<'_> {
         if states.len() as i64 != x.raw.rows {
             return Err(wrong_length("vmx_lse_fold", "states", states.len(), x.raw.rows));
         }
-        let col_offset = i64::try_from(col_offset).unwrap_or(i64::MAX);
         // SAFETY: the views are borrowed during the call, and states has x.rows elements of the C struct's
         // layout.
         check(unsafe {
-            sys::vmx_lse_fold(self.ctx, self.ws, &x.raw, col_offset, states.as_mut_ptr().cast(), &options)
+            sys::vmx_lse_fold(
+                self.ctx,
+                self.ws,
+                &x.raw,
+                count(col_offset),
+                states.as_mut_ptr().cast(),
+                &options,
+            )
         })
     }
 }

@@ -7,6 +7,7 @@ use std::ffi::{CStr, c_void};
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use vastmax_sys as sys;
 
@@ -71,6 +72,7 @@ pub struct Tasks {
 }
 
 // SAFETY: the C ABI lets tasks run on any threads, each index once, which next sees to.
+unsafe impl Send for Tasks {}
 unsafe impl Sync for Tasks {}
 
 impl Tasks {
@@ -202,6 +204,10 @@ impl ContextOptions {
     /// call spawns at most one job for each thread of it, works itself, and waits for the jobs to end: for as
     /// long as it takes a busy pool to begin them.
     ///
+    /// As with any code on rayon, a thread of the pool that waits may run other jobs of the pool meanwhile.
+    /// Hold no lock during a call that such a job may want, say that of a shared [`Workspace`]; and two pools
+    /// whose threads all wait for each other never end.
+    ///
     /// ```
     /// let ctx = vastmax::ContextOptions::new().rayon().create()?;
     /// assert_eq!(ctx.threads(), rayon::current_num_threads());
@@ -240,10 +246,11 @@ impl ContextOptions {
         let mut options = sys::vmx_context_options::INIT;
         options.isa = self.isa.unwrap_or(Isa::BEST).0;
         options.threads = self.threads;
-        let source = self.source.map(Box::new);
+        // Not a Box: moving one would end what pointers into it may do.
+        let source = self.source.map(Arc::new);
         if let Some(source) = &source {
             options.parallel_for = Some(parallel_for);
-            options.parallel_for_user = (&raw const **source).cast_mut().cast();
+            options.parallel_for_user = Arc::as_ptr(source).cast_mut().cast();
         }
         let mut raw = std::ptr::null_mut();
         // SAFETY: both pointers are to what they should be.
@@ -270,7 +277,7 @@ fn clamped(threads: usize) -> i32 {
 /// ```
 pub struct Context {
     pub(crate) raw: *mut sys::vmx_context, // may be NULL
-    _source: Option<Box<ThreadSource>>,    // at an address of its own, which the C context keeps
+    _source: Option<Arc<ThreadSource>>,    // at an address of its own, which the C context keeps
 }
 
 // SAFETY: the C ABI: "Immutable after creation; any number of threads may use one". The source is Send and

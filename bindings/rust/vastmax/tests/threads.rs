@@ -25,6 +25,7 @@ fn send_sync<T: Send + Sync>() {}
 fn types_may_go_to_other_threads() {
     send_sync::<Context>();
     send_sync::<ContextOptions>();
+    send_sync::<Tasks>();
     send_sync::<Workspace<'_>>();
     send_sync::<PackedWeights>();
     send_sync::<Sampler<'_>>();

@@ -355,7 +355,7 @@ impl<'a> Draws<'a> {
 pub enum LogQ<'a> {
     /// log q.
     Probability,
-    /// Log expected count in so many draws with replacement: `log(m q)`.
+    /// Log expected count in so many draws with replacement, at least 1: `log(m q)`.
     Expected(i64),
     /// Log expected count of `draws` without replacement: `log(-expm1(tries log1p(-q)))`, with one number of
     /// tries for each list, or one for all.
@@ -430,6 +430,10 @@ impl Call<'_> {
         let rows = classes.rows();
         let (draws, tries, stride) = match which {
             LogQ::Probability => (0, std::ptr::null(), 0),
+            // For C that is no number of draws, but asks for log q.
+            LogQ::Expected(0) | LogQ::Unique { draws: 0, .. } => {
+                return Err(Error::Value("vmx_sampler_log_q: draws is 0, but must be at least 1".into()));
+            }
             LogQ::Expected(draws) => (draws, std::ptr::null(), 0),
             LogQ::Unique { draws, tries } if tries.len() == rows => (draws, tries.as_ptr(), 1),
             LogQ::Unique { draws, tries } if tries.len() == 1 => (draws, tries.as_ptr(), 0),

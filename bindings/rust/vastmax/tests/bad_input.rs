@@ -270,6 +270,13 @@ fn samplers_and_updates() {
         SHAPE,
         "vmx_sampler_log_q: tries has 2 elements, but must have 3",
     );
+    for none in [LogQ::Expected(0), LogQ::Unique { draws: 0, tries: &[1] }, LogQ::Expected(-1)] {
+        refused(
+            Call::new().sampler_log_q(&uniform, None, &lists, none, &mut [0.0f32; 3]),
+            VALUE,
+            "vmx_sampler_log_q: draws is ",
+        );
+    }
 
     let mut weights = [[1.0f32; 2]; 4];
     let (mut named, mut rows) = ([3i64, 1], [[1.0f32; 2]; 2]);

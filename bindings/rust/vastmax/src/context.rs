@@ -2,6 +2,8 @@
 //! Contexts, workspaces and ISAs.
 use crate::call::Call;
 use crate::error::{Result, check};
+#[cfg(feature = "rayon")]
+use crate::helpers::Helpers;
 use std::any::Any;
 use std::ffi::{CStr, c_void};
 use std::fmt;
@@ -96,6 +98,11 @@ impl Tasks {
         // SAFETY: this index is ours alone.
         unsafe { (self.task)(self.argument, index) };
         true
+    }
+
+    #[cfg(feature = "rayon")]
+    pub(crate) fn any_left(&self) -> bool {
+        self.next.load(Ordering::Relaxed) < self.n
     }
 
     /// Runs tasks until all are taken.
@@ -200,13 +207,11 @@ impl ContextOptions {
         self
     }
 
-    /// The threads of rayon: of the pool that the calling thread belongs to, else of the global one. Each
-    /// call spawns at most one job for each thread of it, works itself, and waits for the jobs to end: for as
-    /// long as it takes a busy pool to begin them.
+    /// The threads of rayon: of the pool that the calling thread belongs to, else of the global one.
     ///
-    /// As with any code on rayon, a thread of the pool that waits may run other jobs of the pool meanwhile.
-    /// Hold no lock during a call that such a job may want, say that of a shared [`Workspace`]; and two pools
-    /// whose threads all wait for each other never end.
+    /// Each call offers its tasks to at most one job for each thread of the pool, works itself, and waits only
+    /// for jobs that have begun: a busy pool holds up nothing. The waiting thread does not run other jobs of
+    /// the pool meanwhile, so that what it has locked or borrowed, say a [`Workspace`], is safe from them.
     ///
     /// ```
     /// let ctx = vastmax::ContextOptions::new().rayon().create()?;
@@ -216,27 +221,19 @@ impl ContextOptions {
     #[cfg(feature = "rayon")]
     pub fn rayon(self) -> Self {
         let threads = rayon::current_num_threads();
+        let helpers = Arc::new(Helpers::default());
         self.thread_source(threads, move |tasks| {
-            rayon::in_place_scope(|scope| {
-                for _ in 1..threads.min(tasks.len()) {
-                    scope.spawn(|_| tasks.run_all());
-                }
-                tasks.run_all();
-            });
+            helpers.run(tasks, threads, |job| rayon::spawn(|| job.help()));
         })
     }
 
     /// As [`rayon`](Self::rayon), with a pool of yours.
     #[cfg(feature = "rayon")]
-    pub fn rayon_pool(self, pool: std::sync::Arc<rayon::ThreadPool>) -> Self {
+    pub fn rayon_pool(self, pool: Arc<rayon::ThreadPool>) -> Self {
         let threads = pool.current_num_threads();
+        let helpers = Arc::new(Helpers::default());
         self.thread_source(threads, move |tasks| {
-            pool.in_place_scope(|scope| {
-                for _ in 1..threads.min(tasks.len()) {
-                    scope.spawn(|_| tasks.run_all());
-                }
-                tasks.run_all();
-            });
+            helpers.run(tasks, threads, |job| pool.spawn(|| job.help()));
         })
     }
 
@@ -410,5 +407,59 @@ impl Drop for Workspace<'_> {
 impl fmt::Debug for Workspace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Workspace").field("capacity", &self.capacity()).finish()
+    }
+}
+
+#[cfg(all(test, feature = "rayon"))]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    unsafe extern "C" fn meet(barrier: *mut c_void, _: i64) {
+        // SAFETY: the test's.
+        unsafe { &*barrier.cast::<Barrier>() }.wait();
+    }
+
+    unsafe extern "C" fn nothing(_: *mut c_void, _: i64) {}
+
+    fn pool() -> rayon::ThreadPool {
+        rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap()
+    }
+
+    /// Two tasks that wait for each other need two threads.
+    #[test]
+    fn helpers_do_help() {
+        let (pool, helpers) = (pool(), Arc::new(Helpers::default()));
+        for _ in 0..100 {
+            let barrier = Barrier::new(2);
+            let argument = (&raw const barrier).cast_mut().cast();
+            let tasks = Tasks { task: meet, argument, n: 2, next: AtomicI64::new(0) };
+            helpers.run(&tasks, 2, |job| pool.spawn(|| job.help()));
+            assert!(!tasks.any_left());
+        }
+    }
+
+    #[test]
+    fn a_busy_pool_gathers_no_jobs() {
+        let (pool, helpers) = (pool(), Arc::new(Helpers::default()));
+        let (begun, end) = (Arc::new(Barrier::new(3)), Arc::new(Barrier::new(3)));
+        for _ in 0..2 {
+            let (begun, end) = (begun.clone(), end.clone());
+            pool.spawn(move || {
+                begun.wait();
+                end.wait();
+            });
+        }
+        begun.wait();
+        for _ in 0..1000 {
+            let tasks =
+                Tasks { task: nothing, argument: std::ptr::null_mut(), n: 9, next: AtomicI64::new(0) };
+            helpers.run(&tasks, 2, |job| pool.spawn(|| job.help()));
+            assert_eq!(helpers.waiting(), 1);
+        }
+        end.wait();
+        while helpers.waiting() > 0 {
+            std::thread::yield_now();
+        }
     }
 }

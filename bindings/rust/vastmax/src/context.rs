@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use vastmax_sys as sys;
 
-/// An instruction set that kernels are compiled for. Results never depend on it.
+/// An instruction set that kernels are compiled for. Results do not depend on it, but for what oneDNN
+/// multiplies (see [`Linear`](crate::Linear)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Isa(pub i32);
 

@@ -9,31 +9,30 @@ fn main() {
     if env::var_os("DOCS_RS").is_some() {
         return; // documentation links nothing
     }
-    if !from_pkg_config() {
-        from_sources();
+    if let Err(why) = from_pkg_config() {
+        eprintln!("{why}"); // shown if the build from the sources fails
+        from_sources(&why);
     }
 }
 
-fn from_pkg_config() -> bool {
+fn from_pkg_config() -> Result<(), String> {
     // Before 1.0 a minor version may change the ABI.
     let part = |name: &str| -> u32 { env::var(name).unwrap().parse().unwrap() };
     let (major, minor) = (part("CARGO_PKG_VERSION_MAJOR"), part("CARGO_PKG_VERSION_MINOR"));
     let next = if major == 0 { format!("0.{}", minor + 1) } else { format!("{}.0", major + 1) };
     let lowest = format!("{major}.{minor}");
     // VASTMAX_NO_PKG_CONFIG and VASTMAX_STATIC are read in there.
-    match pkg_config::Config::new().range_version(lowest.as_str()..next.as_str()).probe("vastmax") {
-        Ok(library) => {
-            for include in &library.include_paths {
-                println!("cargo:include={}", include.display());
-            }
-            true
-        }
-        Err(_) => false,
+    let range = lowest.as_str()..next.as_str();
+    let library =
+        pkg_config::Config::new().range_version(range).probe("vastmax").map_err(|error| error.to_string())?;
+    for include in &library.include_paths {
+        println!("cargo:include={}", include.display());
     }
+    Ok(())
 }
 
 /// In a published crate the sources are in vendor/, in the repository three folders up.
-fn sources() -> PathBuf {
+fn sources(why: &str) -> PathBuf {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap());
     let places = [here.join("vendor"), here.join("../../..")];
     for place in &places {
@@ -42,14 +41,14 @@ fn sources() -> PathBuf {
         }
     }
     panic!(
-        "pkg-config finds no vastmax, and its sources are neither in {} nor in {}",
+        "pkg-config gives no vastmax of this version, and its sources are neither in {} nor in {}:\n{why}",
         places[0].display(),
         places[1].display()
     );
 }
 
-fn from_sources() {
-    let source = sources();
+fn from_sources(why: &str) {
+    let source = sources(why);
     for part in ["CMakeLists.txt", "cmake", "include", "capi", "src"] {
         println!("cargo:rerun-if-changed={}", source.join(part).display());
     }

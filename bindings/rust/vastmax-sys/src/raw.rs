@@ -248,9 +248,8 @@ pub struct vmx_matrix {
     pub cols: i64,
     pub row_stride: i64,
     pub col_stride: i64,
-    /// reserved: 0
     pub dtype: i32,
-    /// reserved: 0
+    /// must be 0
     pub reserved: i32,
 }
 
@@ -263,9 +262,8 @@ pub struct vmx_vector {
     pub data: *mut c_void,
     pub n: i64,
     pub stride: i64,
-    /// reserved: 0
     pub dtype: i32,
-    /// reserved: 0
+    /// must be 0
     pub reserved: i32,
 }
 
@@ -340,7 +338,7 @@ pub struct vmx_softmax_options {
     pub struct_size: usize,
     /// VMX\_PRECISE \| VMX\_ZERO\_MASKED; neutral 0
     pub flags: u32,
-    /// VMX\_PRECISE \| VMX\_ZERO\_MASKED; neutral 0
+    /// must be 0
     pub reserved: u32,
     /// one T for each row at temperature + r\*temperature\_stride; NULL (neutral): 1
     pub temperature: *const f32,
@@ -416,7 +414,7 @@ pub struct vmx_lse_options {
     pub struct_size: usize,
     /// VMX\_FOLD\_\*; neutral 0
     pub flags: u32,
-    /// VMX\_FOLD\_\*; neutral 0
+    /// must be 0
     pub reserved: u32,
     /// as in vmx\_softmax\_options
     pub temperature: *const f32,
@@ -547,7 +545,7 @@ pub struct vmx_topk_options {
     pub struct_size: usize,
     /// neutral 0: largest, sorted
     pub flags: u32,
-    /// neutral 0: largest, sorted
+    /// must be 0
     pub reserved: u32,
     /// neutral 0: added to each id found, for shards of a row; \>= 0
     pub col_offset: i64,
@@ -615,6 +613,7 @@ impl Default for vmx_linear {
 pub struct vmx_linear_grads {
     pub struct_size: usize,
     pub flags: u32,
+    /// must be 0
     pub reserved: u32,
     /// \[rows, dim\], f32 or hidden's dtype; data NULL: not wanted; always overwritten
     pub hidden: vmx_matrix,
@@ -699,6 +698,7 @@ impl Default for vmx_sampler_options {
 pub struct vmx_draw_options {
     pub struct_size: usize,
     pub flags: u32,
+    /// must be 0
     pub reserved: u32,
     /// neutral 0
     pub seed: u64,
@@ -737,6 +737,7 @@ pub struct vmx_sampled_options {
     pub flags: u32,
     /// VMX\_REDUCE\_\*; neutral NONE
     pub reduction: i32,
+    /// must be 0
     pub reserved: i32,
     /// divides the scores; default 1; finite, \> 0. CCL takes none: 1
     pub temperature: f64,
@@ -917,6 +918,7 @@ impl Default for vmx_sampled_out {
 pub struct vmx_update_options {
     pub struct_size: usize,
     pub optimizer: i32,
+    /// must be 0
     pub reserved: i32,
     /// ADAM: from 1; the same for all rows, however often each was touched
     pub step: i64,

@@ -2,15 +2,19 @@
 //! Contexts, workspaces and ISAs.
 use crate::call::Call;
 use crate::error::{Result, check};
+#[cfg(feature = "rayon")]
+use crate::helpers::Helpers;
 use std::any::Any;
 use std::ffi::{CStr, c_void};
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use vastmax_sys as sys;
 
-/// An instruction set that kernels are compiled for. Results never depend on it.
+/// An instruction set that kernels are compiled for. Results do not depend on it, but for what oneDNN
+/// multiplies (see [`Linear`](crate::Linear)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Isa(pub i32);
 
@@ -71,6 +75,7 @@ pub struct Tasks {
 }
 
 // SAFETY: the C ABI lets tasks run on any threads, each index once, which next sees to.
+unsafe impl Send for Tasks {}
 unsafe impl Sync for Tasks {}
 
 impl Tasks {
@@ -94,6 +99,11 @@ impl Tasks {
         // SAFETY: this index is ours alone.
         unsafe { (self.task)(self.argument, index) };
         true
+    }
+
+    #[cfg(feature = "rayon")]
+    pub(crate) fn any_left(&self) -> bool {
+        self.next.load(Ordering::Relaxed) < self.n
     }
 
     /// Runs tasks until all are taken.
@@ -198,9 +208,11 @@ impl ContextOptions {
         self
     }
 
-    /// The threads of rayon: of the pool that the calling thread belongs to, else of the global one. Each
-    /// call spawns at most one job for each thread of it, works itself, and waits for the jobs to end: for as
-    /// long as it takes a busy pool to begin them.
+    /// The threads of rayon: of the pool that the calling thread belongs to, else of the global one.
+    ///
+    /// Each call offers its tasks to at most one job for each thread of the pool, works itself, and waits only
+    /// for jobs that have begun: a busy pool holds up nothing. The waiting thread does not run other jobs of
+    /// the pool meanwhile, so that what it has locked or borrowed, say a [`Workspace`], is safe from them.
     ///
     /// ```
     /// let ctx = vastmax::ContextOptions::new().rayon().create()?;
@@ -210,27 +222,19 @@ impl ContextOptions {
     #[cfg(feature = "rayon")]
     pub fn rayon(self) -> Self {
         let threads = rayon::current_num_threads();
+        let helpers = Arc::new(Helpers::default());
         self.thread_source(threads, move |tasks| {
-            rayon::in_place_scope(|scope| {
-                for _ in 1..threads.min(tasks.len()) {
-                    scope.spawn(|_| tasks.run_all());
-                }
-                tasks.run_all();
-            });
+            helpers.run(tasks, threads, |job| rayon::spawn(|| job.help()));
         })
     }
 
     /// As [`rayon`](Self::rayon), with a pool of yours.
     #[cfg(feature = "rayon")]
-    pub fn rayon_pool(self, pool: std::sync::Arc<rayon::ThreadPool>) -> Self {
+    pub fn rayon_pool(self, pool: Arc<rayon::ThreadPool>) -> Self {
         let threads = pool.current_num_threads();
+        let helpers = Arc::new(Helpers::default());
         self.thread_source(threads, move |tasks| {
-            pool.in_place_scope(|scope| {
-                for _ in 1..threads.min(tasks.len()) {
-                    scope.spawn(|_| tasks.run_all());
-                }
-                tasks.run_all();
-            });
+            helpers.run(tasks, threads, |job| pool.spawn(|| job.help()));
         })
     }
 
@@ -240,10 +244,11 @@ impl ContextOptions {
         let mut options = sys::vmx_context_options::INIT;
         options.isa = self.isa.unwrap_or(Isa::BEST).0;
         options.threads = self.threads;
-        let source = self.source.map(Box::new);
+        // Not a Box: moving one would end what pointers into it may do.
+        let source = self.source.map(Arc::new);
         if let Some(source) = &source {
             options.parallel_for = Some(parallel_for);
-            options.parallel_for_user = (&raw const **source).cast_mut().cast();
+            options.parallel_for_user = Arc::as_ptr(source).cast_mut().cast();
         }
         let mut raw = std::ptr::null_mut();
         // SAFETY: both pointers are to what they should be.
@@ -270,7 +275,7 @@ fn clamped(threads: usize) -> i32 {
 /// ```
 pub struct Context {
     pub(crate) raw: *mut sys::vmx_context, // may be NULL
-    _source: Option<Box<ThreadSource>>,    // at an address of its own, which the C context keeps
+    _source: Option<Arc<ThreadSource>>,    // at an address of its own, which the C context keeps
 }
 
 // SAFETY: the C ABI: "Immutable after creation; any number of threads may use one". The source is Send and
@@ -403,5 +408,59 @@ impl Drop for Workspace<'_> {
 impl fmt::Debug for Workspace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Workspace").field("capacity", &self.capacity()).finish()
+    }
+}
+
+#[cfg(all(test, feature = "rayon"))]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    unsafe extern "C" fn meet(barrier: *mut c_void, _: i64) {
+        // SAFETY: the test's.
+        unsafe { &*barrier.cast::<Barrier>() }.wait();
+    }
+
+    unsafe extern "C" fn nothing(_: *mut c_void, _: i64) {}
+
+    fn pool() -> rayon::ThreadPool {
+        rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap()
+    }
+
+    /// Two tasks that wait for each other need two threads.
+    #[test]
+    fn helpers_do_help() {
+        let (pool, helpers) = (pool(), Arc::new(Helpers::default()));
+        for _ in 0..100 {
+            let barrier = Barrier::new(2);
+            let argument = (&raw const barrier).cast_mut().cast();
+            let tasks = Tasks { task: meet, argument, n: 2, next: AtomicI64::new(0) };
+            helpers.run(&tasks, 2, |job| pool.spawn(|| job.help()));
+            assert!(!tasks.any_left());
+        }
+    }
+
+    #[test]
+    fn a_busy_pool_gathers_no_jobs() {
+        let (pool, helpers) = (pool(), Arc::new(Helpers::default()));
+        let (begun, end) = (Arc::new(Barrier::new(3)), Arc::new(Barrier::new(3)));
+        for _ in 0..2 {
+            let (begun, end) = (begun.clone(), end.clone());
+            pool.spawn(move || {
+                begun.wait();
+                end.wait();
+            });
+        }
+        begun.wait();
+        for _ in 0..1000 {
+            let tasks =
+                Tasks { task: nothing, argument: std::ptr::null_mut(), n: 9, next: AtomicI64::new(0) };
+            helpers.run(&tasks, 2, |job| pool.spawn(|| job.help()));
+            assert_eq!(helpers.waiting(), 1);
+        }
+        end.wait();
+        while helpers.waiting() > 0 {
+            std::thread::yield_now();
+        }
     }
 }

@@ -54,6 +54,8 @@ mod context;
 mod cross_entropy;
 mod element;
 mod error;
+#[cfg(feature = "rayon")]
+mod helpers;
 mod linear;
 #[cfg(feature = "ndarray")]
 mod ndarray;

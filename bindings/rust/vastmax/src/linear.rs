@@ -5,8 +5,10 @@ use crate::context::Context;
 use crate::cross_entropy::{CrossEntropyOptions, CrossEntropyOut, CrossEntropyTotals};
 use crate::error::{Result, check};
 use crate::softmax::{SoftmaxOptions, pointer_to};
-use crate::topk::{TopkOptions, count};
-use crate::views::{Lists, MatrixMut, MatrixRef, NO_MATRIX, NO_VECTOR, VectorMut, VectorRef, matrix_or_none};
+use crate::topk::TopkOptions;
+use crate::views::{
+    Lists, MatrixMut, MatrixRef, NO_MATRIX, NO_VECTOR, VectorMut, VectorRef, count, matrix_or_none,
+};
 use std::fmt;
 use std::marker::PhantomData;
 use vastmax_sys as sys;

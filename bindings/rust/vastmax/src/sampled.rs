@@ -6,7 +6,7 @@ use crate::cross_entropy::Reduction;
 use crate::error::{Result, check};
 use crate::softmax::pointer_to;
 use crate::update::SparseRows;
-use crate::views::{IdsRef, Lists, MatrixMut, MatrixRef, NO_MATRIX, NO_VECTOR, VectorMut, VectorRef};
+use crate::views::{IdsRef, Lists, MatrixMut, MatrixRef, NO_MATRIX, NO_VECTOR, VectorMut, VectorRef, count};
 use std::marker::PhantomData;
 use vastmax_sys as sys;
 
@@ -469,14 +469,13 @@ impl Context {
         options: &SampledOptions,
     ) -> Result<usize> {
         let mut size = 0;
-        let targets = i64::try_from(targets).unwrap_or(i64::MAX);
         // SAFETY: the data of the views are not read.
         check(unsafe {
             sys::vmx_sampled_loss_workspace_size(
                 self.raw,
                 &hidden.into().raw,
                 &table.rows.raw,
-                targets,
+                count(targets),
                 &candidates.raw,
                 grads.map_or(std::ptr::null(), |g| &g.raw),
                 &options.raw,

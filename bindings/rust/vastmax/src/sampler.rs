@@ -4,7 +4,7 @@ use crate::call::{Call, wrong_length};
 use crate::context::Context;
 use crate::error::{Error, Result, check};
 use crate::softmax::pointer_to;
-use crate::views::{IdsRef, Lists, MatrixMut, MatrixRef, VectorMut, VectorRef, matrix_or_none};
+use crate::views::{IdsRef, Lists, MatrixMut, MatrixRef, VectorMut, VectorRef, count, matrix_or_none};
 use std::fmt;
 use std::marker::PhantomData;
 use vastmax_sys as sys;
@@ -55,12 +55,12 @@ impl<'a> SamplerOptions<'a> {
 
     /// All classes alike.
     pub fn uniform(classes: usize) -> Self {
-        Self::of(SamplerKind::Uniform, classes as i64)
+        Self::of(SamplerKind::Uniform, count(classes))
     }
 
     /// Of classes sorted by falling frequency.
     pub fn log_uniform(classes: usize) -> Self {
-        Self::of(SamplerKind::LogUniform, classes as i64)
+        Self::of(SamplerKind::LogUniform, count(classes))
     }
 
     /// By weights, \[classes\] of `f32`, `f64`, `i32` or `i64`: finite, >= 0, not all 0. They are copied.
@@ -73,7 +73,7 @@ impl<'a> SamplerOptions<'a> {
 
     /// Estimates how likely classes are in a batch.
     pub fn in_batch(classes: usize) -> Self {
-        Self::of(SamplerKind::InBatch, classes as i64)
+        Self::of(SamplerKind::InBatch, count(classes))
     }
 
     /// By quantised `embeddings`, \[classes, dim\] of `f32` or `bf16`.
@@ -355,7 +355,7 @@ impl<'a> Draws<'a> {
 pub enum LogQ<'a> {
     /// log q.
     Probability,
-    /// Log expected count in so many draws with replacement: `log(m q)`.
+    /// Log expected count in so many draws with replacement, at least 1: `log(m q)`.
     Expected(i64),
     /// Log expected count of `draws` without replacement: `log(-expm1(tries log1p(-q)))`, with one number of
     /// tries for each list, or one for all.
@@ -430,6 +430,10 @@ impl Call<'_> {
         let rows = classes.rows();
         let (draws, tries, stride) = match which {
             LogQ::Probability => (0, std::ptr::null(), 0),
+            // For C that is no number of draws, but asks for log q.
+            LogQ::Expected(0) | LogQ::Unique { draws: 0, .. } => {
+                return Err(Error::Value("vmx_sampler_log_q: draws is 0, but must be at least 1".into()));
+            }
             LogQ::Expected(draws) => (draws, std::ptr::null(), 0),
             LogQ::Unique { draws, tries } if tries.len() == rows => (draws, tries.as_ptr(), 1),
             LogQ::Unique { draws, tries } if tries.len() == 1 => (draws, tries.as_ptr(), 0),

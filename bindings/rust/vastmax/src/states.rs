@@ -4,7 +4,7 @@ use crate::call::{Call, RowFlags, wrong_length};
 use crate::context::Context;
 use crate::error::{Result, check};
 use crate::softmax::{Temperature, pointer_to, temperature_setters};
-use crate::views::{IdsRef, MatrixRef, NO_IDS, NO_VECTOR, VectorMut, VectorRef};
+use crate::views::{IdsRef, MatrixRef, NO_IDS, NO_VECTOR, VectorMut, VectorRef, count};
 use std::fmt;
 use vastmax_sys as sys;
 
@@ -49,7 +49,8 @@ impl LseState {
         unsafe { std::mem::transmute(self.0) }
     }
 
-    /// What [`to_bytes`](Self::to_bytes) gave. Bytes of an unknown version are refused where they are used.
+    /// What [`to_bytes`](Self::to_bytes) gave. Bytes of an unknown version are refused where they are used; others
+    /// that no state has give answers without meaning.
     pub fn from_bytes(bytes: [u8; 96]) -> Self {
         // SAFETY: integers and floats have no invalid values.
         Self(unsafe { std::mem::transmute::<[u8; 96], sys::vmx_lse_state>(bytes) })
@@ -180,11 +181,17 @@ impl Call<'_> {
         if states.len() as i64 != x.raw.rows {
             return Err(wrong_length("vmx_lse_fold", "states", states.len(), x.raw.rows));
         }
-        let col_offset = i64::try_from(col_offset).unwrap_or(i64::MAX);
         // SAFETY: the views are borrowed during the call, and states has x.rows elements of the C struct's
         // layout.
         check(unsafe {
-            sys::vmx_lse_fold(self.ctx, self.ws, &x.raw, col_offset, states.as_mut_ptr().cast(), &options)
+            sys::vmx_lse_fold(
+                self.ctx,
+                self.ws,
+                &x.raw,
+                count(col_offset),
+                states.as_mut_ptr().cast(),
+                &options,
+            )
         })
     }
 }

@@ -3,7 +3,7 @@
 use crate::call::Call;
 use crate::context::Context;
 use crate::error::{Result, check};
-use crate::views::{Lists, MatrixMut, MatrixRef, matrix_or_none};
+use crate::views::{Lists, MatrixMut, MatrixRef, count, matrix_or_none};
 use vastmax_sys as sys;
 
 /// Options of top-k. Default: the largest, sorted, nothing excluded, ids from 0.
@@ -34,7 +34,7 @@ impl<'a> TopkOptions<'a> {
 
     /// Added to each id found, for shards of a row.
     pub fn col_offset(mut self, offset: usize) -> Self {
-        self.col_offset = i64::try_from(offset).unwrap_or(i64::MAX);
+        self.col_offset = count(offset);
         self
     }
 
@@ -54,10 +54,6 @@ impl<'a> TopkOptions<'a> {
         }
         options
     }
-}
-
-pub(crate) fn count(k: usize) -> i64 {
-    i64::try_from(k).unwrap_or(i64::MAX)
 }
 
 impl Call<'_> {

@@ -19,8 +19,20 @@ pub(crate) const NO_VECTOR: sys::vmx_vector =
 pub(crate) const NO_IDS: sys::vmx_ids =
     sys::vmx_ids { data: std::ptr::null(), n: 0, stride: 0, r#type: 0, base: 0 };
 
+/// For C. What does not fit is more than C takes, too: it refuses it.
+#[inline]
+pub(crate) fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
 /// A slice holds all elements from index `first` on at these extents and strides.
 fn check_inside(what: &str, len: usize, first: usize, extents: &[(usize, isize)]) -> Result<()> {
+    // First, so that the sums below fit an i128.
+    for &(n, _) in extents {
+        if i64::try_from(n).is_err() {
+            return Err(Error::Size(format!("{what}: an extent of {n} is too large")));
+        }
+    }
     let (mut low, mut high) = (first as i128, first as i128);
     if extents.iter().all(|&(n, _)| n > 0) {
         for &(n, stride) in extents {
@@ -36,11 +48,6 @@ fn check_inside(what: &str, len: usize, first: usize, extents: &[(usize, isize)]
     } else if first > len {
         return Err(Error::Shape(format!("{what}: first is {first}, but the slice has {len} elements")));
     }
-    for &(n, _) in extents {
-        if i64::try_from(n).is_err() {
-            return Err(Error::Size(format!("{what}: an extent of {n} is too large")));
-        }
-    }
     Ok(())
 }
 
@@ -53,8 +60,8 @@ fn matrix<T: Element>(
 ) -> sys::vmx_matrix {
     sys::vmx_matrix {
         data: data.cast_mut().cast(),
-        rows: rows as i64,
-        cols: cols as i64,
+        rows: count(rows),
+        cols: count(cols),
         row_stride: row_stride as i64,
         col_stride: col_stride as i64,
         dtype: T::DTYPE as i32,
@@ -65,7 +72,7 @@ fn matrix<T: Element>(
 fn vector<T: Element>(data: *const T, n: usize, stride: isize) -> sys::vmx_vector {
     sys::vmx_vector {
         data: data.cast_mut().cast(),
-        n: n as i64,
+        n: count(n),
         stride: stride as i64,
         dtype: T::DTYPE as i32,
         reserved: 0,
@@ -259,7 +266,8 @@ impl<'a> MatrixRef<'a> {
 
     /// A shape without data, for the `workspace_size` functions: other calls refuse it with [`Error::Null`].
     pub fn of_shape<T: Element>(rows: usize, cols: usize) -> Self {
-        Self { raw: matrix::<T>(std::ptr::null(), rows, cols, cols as isize, 1), _data: PhantomData }
+        let row_stride = isize::try_from(cols).unwrap_or(isize::MAX);
+        Self { raw: matrix::<T>(std::ptr::null(), rows, cols, row_stride, 1), _data: PhantomData }
     }
 
     /// A view of memory that no slice covers.
@@ -434,7 +442,7 @@ impl<'a> IdsRef<'a> {
     pub unsafe fn from_raw_parts<I: Id>(data: *const I, n: usize, stride: isize) -> Self {
         let raw = sys::vmx_ids {
             data: data.cast(),
-            n: n as i64,
+            n: count(n),
             stride: stride as i64,
             r#type: I::DTYPE as i32,
             base: 0,

@@ -52,6 +52,15 @@ fn views_stay_inside_their_slices() {
         |e| matches!(e, Error::Size(_)),
         "MatrixRef",
     );
+    for stride in [isize::MIN, isize::MAX] {
+        refused(
+            MatrixRef::with_strides(&data, 0, usize::MAX, usize::MAX, stride, stride),
+            |e| matches!(e, Error::Size(_)),
+            "MatrixRef::with_strides: an extent of 18446744073709551615 is too large",
+        );
+        let half = usize::MAX / 2;
+        refused(MatrixRef::with_strides(&data, 0, half, half, stride, stride), SHAPE, "MatrixRef");
+    }
 
     let mut room = [0.0f64; 4];
     refused(
@@ -135,6 +144,30 @@ fn the_librarys_message_comes_through() {
     refused(Call::new().topk(x, 1, None, None, &t), |e| matches!(e, Error::Null(_)), "vmx_topk: ");
 
     assert_eq!((lse, y, scores), ([7.0; 2], [[7.0; 3]; 2], [[1.0, 2.0, 3.0]]), "no output is touched");
+}
+
+#[test]
+fn sizes_that_no_i64_holds() {
+    let size: Check = |e| matches!(e, Error::Size(_));
+    let (ctx, o) = (Context::default(), SoftmaxOptions::new());
+    let sizes = |rows, cols| ctx.softmax_workspace_size(MatrixRef::of_shape::<f32>(rows, cols), None, &o);
+    refused(sizes(usize::MAX, 2), size, "vmx_softmax_workspace_size: x: 9223372036854775807 x 2 elements");
+    refused(sizes(2, usize::MAX), size, "vmx_softmax_workspace_size: x.cols is 9223372036854775807");
+    let none = [[0.0f32; 0]; usize::MAX];
+    refused(
+        Call::new().logsumexp(MatrixRef::from(&none), &mut [0.0f32], &o),
+        SHAPE,
+        "vmx_logsumexp: lse.n is 1, but must be 9223372036854775807",
+    );
+    for options in [
+        SamplerOptions::uniform(usize::MAX),
+        SamplerOptions::log_uniform(usize::MAX),
+        SamplerOptions::in_batch(usize::MAX),
+        SamplerOptions::weights(VectorRef::broadcast(&1.0f32, usize::MAX)),
+    ] {
+        let text = "vmx_sampler_create: options.classes is 9223372036854775807";
+        refused(Sampler::new(&ctx, &options), size, text);
+    }
 }
 
 #[test]
@@ -237,6 +270,13 @@ fn samplers_and_updates() {
         SHAPE,
         "vmx_sampler_log_q: tries has 2 elements, but must have 3",
     );
+    for none in [LogQ::Expected(0), LogQ::Unique { draws: 0, tries: &[1] }, LogQ::Expected(-1)] {
+        refused(
+            Call::new().sampler_log_q(&uniform, None, &lists, none, &mut [0.0f32; 3]),
+            VALUE,
+            "vmx_sampler_log_q: draws is ",
+        );
+    }
 
     let mut weights = [[1.0f32; 2]; 4];
     let (mut named, mut rows) = ([3i64, 1], [[1.0f32; 2]; 2]);

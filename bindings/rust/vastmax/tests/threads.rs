@@ -25,6 +25,7 @@ fn send_sync<T: Send + Sync>() {}
 fn types_may_go_to_other_threads() {
     send_sync::<Context>();
     send_sync::<ContextOptions>();
+    send_sync::<Tasks>();
     send_sync::<Workspace<'_>>();
     send_sync::<PackedWeights>();
     send_sync::<Sampler<'_>>();
@@ -263,11 +264,43 @@ mod on_rayon {
         assert_eq!(ctx.threads(), 3);
         let expected = softmax_on(&Context::default()).unwrap();
         assert!(softmax_on(&ctx).unwrap() == expected);
-        // Every thread of the pool is busy with a call that wants the pool.
+        // Every thread of the pool is busy with a call that wants the pool. While it waits for others it runs no
+        // other of these jobs, which would find its thread's place borrowed.
+        thread_local!(static PLACE: std::cell::RefCell<()> = const { std::cell::RefCell::new(()) });
         pool.scope(|scope| {
-            for _ in 0..6 {
-                scope.spawn(|_| assert!(softmax_on(&ctx).unwrap() == expected));
+            for _ in 0..24 {
+                scope.spawn(|_| {
+                    PLACE.with(|place| {
+                        let _mine = place.borrow_mut();
+                        assert!(softmax_on(&ctx).unwrap() == expected);
+                    })
+                });
             }
         });
+    }
+
+    #[test]
+    fn a_busy_pool_holds_up_nothing() {
+        let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap());
+        let ctx = ContextOptions::new().rayon_pool(pool.clone()).create().unwrap();
+        let expected = softmax_on(&Context::default()).unwrap();
+        let (done, over) = std::sync::mpsc::channel();
+        let lock = Arc::new(std::sync::Mutex::new(()));
+        std::thread::spawn(move || {
+            let held = lock.lock().unwrap();
+            let begun = Arc::new(std::sync::Barrier::new(3));
+            for _ in 0..2 {
+                let (lock, begun) = (lock.clone(), begun.clone());
+                pool.spawn(move || {
+                    begun.wait();
+                    drop(lock.lock());
+                });
+            }
+            begun.wait(); // both threads of the pool want what this one has
+            done.send(softmax_on(&ctx).unwrap() == expected).unwrap();
+            drop(held);
+        });
+        let same = over.recv_timeout(std::time::Duration::from_secs(60));
+        assert_eq!(same, Ok(true));
     }
 }

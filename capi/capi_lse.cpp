@@ -35,6 +35,10 @@ vmx_status check_state(const vmx_lse_state& s, int64_t i, const char* name) {
     return fail(VMX_ERR_VALUE, "%s[%lld].version is %d, but this library knows 0 to %d", name, number(i), s.version,
                 kStateVersion);
   }
+  if (!state_sound(s)) {
+    return fail(VMX_ERR_VALUE, "%s[%lld] is no state that a fold made: max %g, ref %lld, sum %lld, %lld, %lld", name, number(i),
+                s.max, number(s.ref), number(s.sum[0]), number(s.sum[1]), number(s.sum[2]));
+  }
   return VMX_OK;
 }
 

@@ -46,9 +46,11 @@ void set_signed(double value, int8_t* bin, int64_t digit[2]) {
   digit[1] = d.low;
 }
 
+// The entropy's digits are known modulo 2^64 (see state_entropy).
 int64_t add_wrapping(int64_t a, int64_t b) {
   return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
 }
+int64_t times_digit_wrapping(int64_t a) { return static_cast<int64_t>(static_cast<uint64_t>(a) * uint64_t{kDigit}); }
 
 void raise_signed(int8_t to, int8_t* bin, int64_t digit[2]) {
   if (*bin == kNoBin) {
@@ -85,7 +87,7 @@ void raise_exponentials(vmx_lse_state& s, int64_t to) {
   const int64_t by = to - s.ref;
   if (by == 0) return;
   if (by == 1) {
-    s.entropy[1] = add_wrapping(s.entropy[0], -kDigit * s.sum[0]);
+    s.entropy[1] = add_wrapping(s.entropy[0], times_digit_wrapping(-s.sum[0]));
     s.entropy[0] = 0;
   } else {
     s.entropy[0] = s.entropy[1] = 0;
@@ -215,10 +217,25 @@ double state_entropy(const vmx_lse_state& s) {
   if (sum.huge) return scalar_log_scaled(total.value, total.exponent);
   const double exponentials =
       (static_cast<double>(s.sum[0]) * 0x1p40 + static_cast<double>(s.sum[1])) + static_cast<double>(s.sum[2]) * 0x1p-40;
-  const double mean = (static_cast<double>(s.entropy[0]) * 0x1p40 + static_cast<double>(s.entropy[1])) / exponentials;
+  // From 2^30 classes on the high digit may leave 64 bits. Its weighted mean lies in (40 - 32, 40] where that can happen, as
+  // no more than 2^19 blocks were folded, so that one number of the right remainder will do.
+  const int128 most = static_cast<int128>(s.sum[0]) * kDigit + (int128{1} << 40);
+  const uint64_t below = static_cast<uint64_t>(most) - static_cast<uint64_t>(s.entropy[0]);
+  const double high = static_cast<double>(most - static_cast<int128>(below));
+  const double mean = (high * 0x1p40 + static_cast<double>(s.entropy[1])) / exponentials;
   const double entropy =
       scalar_log_scaled(total.value, total.exponent - kDigit * sum.bin) - mean * 0x1.62e42fefa39efp-1;
   return entropy > 0 ? entropy : 0.0;
+}
+
+bool state_sound(const vmx_lse_state& s) {
+  // Scores beyond 2^60 are huge, so no bin lies beyond 2^55; no more than 2^19 blocks add less than 2^40 each to a digit.
+  constexpr int64_t most_bin = int64_t{1} << 57, most_sum = int64_t{1} << 62;
+  if (s.ref < -most_bin || s.ref > most_bin) return false;
+  for (const int64_t digit : s.sum) {
+    if (digit < 0 || digit > most_sum) return false;
+  }
+  return !any(s) || (s.flags & (VMX_STATE_NAN | VMX_STATE_INF)) || (s.max - s.max == 0.0);
 }
 
 bool state_fits(const vmx_lse_state& s, uint32_t has) {

@@ -27,6 +27,9 @@ double state_sum_w(const vmx_lse_state& state);
 /// In nats; NaN unless the row is finite and not empty.
 double state_entropy(const vmx_lse_state& state);
 
+/// Whether a fold or a merge can have made its sums and maximum: other bytes would overflow in later merges.
+bool state_sound(const vmx_lse_state& state);
+
 /// The version known, and HAS flags that fit `has` unless the state is empty.
 bool state_fits(const vmx_lse_state& state, uint32_t has);
 

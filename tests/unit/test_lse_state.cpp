@@ -429,6 +429,58 @@ TEST(LseState, MergeWithItselfDoubles) {
   EXPECT_EQ(state.count, 2000u);
 }
 
+// Equal scores over up to 2^31 classes, by doubling: the high digit of the entropy passes 2^63 where they fill their bin.
+TEST(LseState, EntropyOfVeryManyClasses) {
+  const Context ctx;
+  for (double z = -45; z < 45; z += 0.25) {
+    const Matrix x(VMX_F64, {std::vector<double>(VMX_BLOCK, z)});
+    State doubled = fold_whole(ctx, x, {VMX_FOLD_ENTROPY, 1, {}, -1}), all{};
+    for (int i = 0; i < 19; ++i) {
+      ASSERT_EQ(vmx_lse_merge(&all, &doubled, 1), VMX_OK) << last_error();
+      const Vector entropy(VMX_F64, 1);
+      ASSERT_EQ(vmx_lse_finish(&all, 1, nullptr, nullptr, entropy, nullptr), VMX_OK) << last_error();
+      EXPECT_NEAR(entropy.get(0), std::log(static_cast<double>(all.count)), 1e-10) << "z " << z << ", " << all.count << " classes";
+      if (i < 18) {
+        ASSERT_EQ(vmx_lse_merge(&doubled, &doubled, 1), VMX_OK) << last_error();
+      }
+    }
+    // A block one bin higher: what was there moves to the lower digits, and drops up to 41 units of the last one for each block.
+    const double above = z + 40 * std::log(2.0);
+    const Matrix one(VMX_F64, {std::vector<double>{above}});
+    const State higher = fold_whole(ctx, one, {VMX_FOLD_ENTROPY, 1, {}, -1});
+    ASSERT_EQ(vmx_lse_merge(&doubled, &higher, 1), VMX_OK) << last_error();
+    const Vector entropy(VMX_F64, 1);
+    ASSERT_EQ(vmx_lse_finish(&doubled, 1, nullptr, nullptr, entropy, nullptr), VMX_OK) << last_error();
+    const double rest = std::ldexp(1.0, 30 - 40);  // of 2^30 classes, beside the one
+    EXPECT_NEAR(entropy.get(0), std::log1p(rest) + rest / (1 + rest) * 40 * std::log(2.0), 41 * 0x1p18 * 0x1p-40) << "z " << z;
+  }
+}
+
+TEST(LseState, BytesThatNoFoldMakesAreRefused) {
+  const Context ctx;
+  const Matrix x(VMX_F32, {make_row(row_kind("bell"), 100, VMX_F32, 1)});
+  const State sound = fold_whole(ctx, x, {VMX_FOLD_ENTROPY, 1, {}, -1});
+  const auto refused = [&](void (*spoil)(State&), const char* what) {
+    State bad = sound;
+    spoil(bad);
+    State into = sound;
+    EXPECT_EQ(vmx_lse_merge(&into, &bad, 1), VMX_ERR_VALUE) << what;
+    EXPECT_NE(last_error().find("from[0] is no state that a fold made"), std::string::npos) << last_error();
+    EXPECT_EQ(bytes_of(into), bytes_of(sound)) << what;
+    EXPECT_EQ(vmx_lse_fold(ctx, nullptr, x, 0, &bad, nullptr), VMX_ERR_VALUE) << what;
+    const Vector lse(VMX_F32, 1);
+    EXPECT_EQ(vmx_lse_finish(&bad, 1, nullptr, lse, nullptr, nullptr), VMX_ERR_VALUE) << what;
+    vmx_lse_short out{};
+    EXPECT_EQ(vmx_lse_shorten(&bad, 1, nullptr, &out), VMX_ERR_VALUE) << what;
+  };
+  refused([](State& s) { s.ref = std::numeric_limits<int64_t>::max(); }, "ref");
+  refused([](State& s) { s.ref = std::numeric_limits<int64_t>::min(); }, "ref below");
+  refused([](State& s) { s.sum[0] = std::numeric_limits<int64_t>::max(); }, "sum");
+  refused([](State& s) { s.sum[2] = -1; }, "a negative sum");
+  refused([](State& s) { s.max = std::numeric_limits<double>::quiet_NaN(); }, "max");
+  refused([](State& s) { s.version = 0, s.ref = int64_t{1} << 60; }, "an empty state that is not");
+}
+
 TEST(LseState, Refusals) {
   const Context ctx;
   const Matrix x(VMX_F32, {make_row(row_kind("bell"), 100, VMX_F32, 1)});

@@ -80,6 +80,8 @@ vmx_status vmx_sampled_loss_workspace_size(const vmx_context* ctx, const vmx_mat
     VMX_TRY(check_sampled_options(options, false, &o));
     VMX_TRY(check_sampled_matrices(hidden, table, true));
     if (targets < 0) return fail(VMX_ERR_SHAPE, "targets is %" PRId64 ", but must be at least 0", targets);
+    // Each takes less than 256 bytes.
+    if (targets > INT64_MAX / 256) return fail(VMX_ERR_SIZE, "targets is %" PRId64 ": their scratch overflows", targets);
     vmx_candidates c;
     VMX_TRY(check_candidates(candidates, hidden->rows, table->rows, o, true, &c));
     SampledExtents outputs;

@@ -294,6 +294,8 @@ TEST(SampledArguments, OfTheWorkspaceSize) {
       nullptr), VMX_ERR_NULL);
   EXPECT_EQ(vmx_sampled_loss_workspace_size(nullptr, &a.hidden, &a.table, -1, &a.candidates, nullptr,
       nullptr, &size), VMX_ERR_SHAPE);
+  EXPECT_EQ(vmx_sampled_loss_workspace_size(nullptr, &a.hidden, &a.table, int64_t{1} << 58, &a.candidates, nullptr,
+      nullptr, &size), VMX_ERR_SIZE);
   const std::pair<vmx_status, std::function<void(Args&)>> spoils[] = {
       {VMX_ERR_NULL, [](Args& b) { b.missing = &b.hidden; }},
       {VMX_ERR_NULL, [](Args& b) { b.missing = &b.table; }},

@@ -344,16 +344,14 @@ VMX_API vmx_status vmx_lse_options_init(vmx_lse_options *options, size_t size) V
  *  states      [rows], read and written: start from all-zero bytes. Must not overlap x.
  *  Edge        NaN, +inf and -inf are noted in the state's flags; the fold never fails on them.
  *  Status      VMX_ERR_SHAPE for col_offset < 0, VMX_ERR_SIZE if a state would count more than VMX_MAX_COLS classes,
- *              VMX_ERR_VALUE for a state of an unknown version, with sums or a maximum that no fold makes, or of other
- *              VMX_STATE_HAS_* flags than the options'.
+ *              VMX_ERR_VALUE for a state of an unknown version or that no fold made, or of other HAS_* flags than asked for.
  *  Cost        one read of x (with VMX_FOLD_SUMS or VMX_FOLD_ENTROPY about twice the arithmetic). Since 0.1. */
 VMX_API vmx_status vmx_lse_fold(const vmx_context *ctx, vmx_workspace *ws, const vmx_matrix *x, int64_t col_offset,
                                 vmx_lse_state *states, const vmx_lse_options *options) VMX_NOEXCEPT;
 
-/** into[i] = merge(into[i], from[i]) for i in [0, n). Exactly associative and commutative. into must not overlap
- *  from, unless they are equal (then every state is doubled). VMX_ERR_VALUE for an unknown version, sums that no fold
- *  makes, or HAS_* flags that differ between two non-empty states; VMX_ERR_SIZE for more than VMX_MAX_COLS classes.
- *  Nothing is written then. Since 0.1. */
+/** into[i] = merge(into[i], from[i]) for i in [0, n). Exactly associative and commutative. into: apart from from, or equal to it
+ *  (then every state is doubled). VMX_ERR_VALUE for an unknown version, a state that no fold made, or HAS_* flags that differ
+ *  between two non-empty states; VMX_ERR_SIZE for more than VMX_MAX_COLS classes. Nothing is written then. Since 0.1. */
 VMX_API vmx_status vmx_lse_merge(vmx_lse_state *into, const vmx_lse_state *from, int64_t n) VMX_NOEXCEPT;
 
 /** lse[i], entropy[i] (in nats, of softmax(z/T)) and row_flags[i], each where not NULL, of states[0 .. n).

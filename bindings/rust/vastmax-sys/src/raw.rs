@@ -1093,16 +1093,14 @@ unsafe extern "C" {
     /// states      [rows], read and written: start from all-zero bytes. Must not overlap x.
     /// Edge        NaN, +inf and -inf are noted in the state's flags; the fold never fails on them.
     /// Status      VMX_ERR_SHAPE for col_offset < 0, VMX_ERR_SIZE if a state would count more than VMX_MAX_COLS classes,
-    ///             VMX_ERR_VALUE for a state of an unknown version, with sums or a maximum that no fold makes, or of other
-    ///             VMX_STATE_HAS_* flags than the options'.
+    ///             VMX_ERR_VALUE for a state of an unknown version or that no fold made, or of other HAS_* flags than asked for.
     /// Cost        one read of x (with VMX_FOLD_SUMS or VMX_FOLD_ENTROPY about twice the arithmetic). Since 0.1.
     /// ```
     pub fn vmx_lse_fold(ctx: *const vmx_context, ws: *mut vmx_workspace, x: *const vmx_matrix, col_offset: i64, states: *mut vmx_lse_state, options: *const vmx_lse_options) -> vmx_status;
     /// ```text
-    /// into[i] = merge(into[i], from[i]) for i in [0, n). Exactly associative and commutative. into must not overlap
-    /// from, unless they are equal (then every state is doubled). VMX_ERR_VALUE for an unknown version, sums that no fold
-    /// makes, or HAS_* flags that differ between two non-empty states; VMX_ERR_SIZE for more than VMX_MAX_COLS classes.
-    /// Nothing is written then. Since 0.1.
+    /// into[i] = merge(into[i], from[i]) for i in [0, n). Exactly associative and commutative. into: apart from from, or equal to it
+    /// (then every state is doubled). VMX_ERR_VALUE for an unknown version, a state that no fold made, or HAS_* flags that differ
+    /// between two non-empty states; VMX_ERR_SIZE for more than VMX_MAX_COLS classes. Nothing is written then. Since 0.1.
     /// ```
     pub fn vmx_lse_merge(into: *mut vmx_lse_state, from: *const vmx_lse_state, n: i64) -> vmx_status;
     /// ```text

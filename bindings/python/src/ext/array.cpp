@@ -43,6 +43,7 @@ struct DlExchange {
 
 struct TorchTypes {
   PyTypeObject *tensor, *parameter;
+  PyObject *is_neg; // the name of the method
   const DlExchange *exchange;
 };
 std::atomic<const TorchTypes *> torch_types{nullptr};
@@ -63,6 +64,8 @@ const TorchTypes *torch() {
     auto *api = static_cast<const DlExchange *>(PyCapsule_GetPointer(capsule.ptr(), "dlpack_exchange_api"));
     if (api->major == 1) types->exchange = api;
   }
+  types->is_neg = PyUnicode_InternFromString("is_neg");
+  if (!types->is_neg) throw nb::python_error();
   types->tensor = reinterpret_cast<PyTypeObject *>(tensor.release().ptr());
   types->parameter = reinterpret_cast<PyTypeObject *>(parameter.release().ptr());
   const TorchTypes *before = nullptr;
@@ -140,6 +143,15 @@ nb::dlpack::dtype to_dlpack(int32_t dtype) {
 }
 
 const char *type_name(PyObject *object) { return Py_TYPE(object)->tp_name; }
+
+/// In place of PyTorch's error of a tensor that has no memory to look at (sparse, on a device without data, ...).
+[[noreturn]] void raise_no_memory(PyObject *tensor, const char *argument) {
+  if (!PyErr_ExceptionMatches(PyExc_RuntimeError) && !PyErr_ExceptionMatches(PyExc_BufferError)) throw nb::python_error();
+  PyErr_Clear();
+  nb::str device(nb::getattr(nb::handle(tensor), "device")), layout(nb::getattr(nb::handle(tensor), "layout"));
+  raise(VMX_ERR_DTYPE, "%s is a tensor whose memory cannot be seen: device %s, layout %s; it must be strided and on the CPU",
+        argument, device.c_str(), layout.c_str());
+}
 
 } // namespace
 
@@ -277,10 +289,16 @@ bool Array::read_torch(PyObject *object) {
             argument);
     }
   }
+  // DLPack knows nothing of a sign still to be changed: what stands in memory is not what the tensor holds.
+  nb::object negative = nb::steal(PyObject_CallMethodNoArgs(object, types->is_neg));
+  if (!negative) throw nb::python_error();
+  if (negative.ptr() == Py_True) {
+    raise(VMX_ERR_VALUE, "%s is the negative of what its memory holds (is_neg()): use %s.resolve_neg()", argument, argument);
+  }
   family = Family::torch;
   if (types->exchange && types->exchange->view && (Py_TYPE(object) == types->tensor || Py_TYPE(object) == types->parameter)) {
     dltensor view;
-    if (types->exchange->view(object, &view) != 0) throw nb::python_error();
+    if (types->exchange->view(object, &view) != 0) raise_no_memory(object, argument);
     read_tensor(&view);
     return true;
   }
@@ -410,7 +428,7 @@ void Array::make(const Array &like, int dims, const int64_t *wanted, int32_t typ
     nb::object sizes = nb::steal(PyTuple_New(dims));
     for (int i = 0; i < dims; ++i) PyTuple_SET_ITEM(sizes.ptr(), i, PyLong_FromLongLong(wanted[i]));
     nb::object module = nb::module_::import_("torch");
-    object_ = module.attr("empty")(sizes, "dtype"_a = module.attr(dtype_name(type)));
+    object_ = module.attr("empty")(sizes, "dtype"_a = module.attr(dtype_name(type)), "device"_a = "cpu");
     argument = "a new tensor";
     if (!read_torch(object_.ptr())) raise(VMX_ERR_INTERNAL, "torch.empty gave no tensor");
     fresh_ = true;

@@ -192,6 +192,17 @@ def test_in_place() -> None:
     assert np.array_equal(vastmax.softmax(x, 1, out=x), want)
 
 
+def test_outputs_may_interleave_with_inputs() -> None:
+    both = scores(3, 2, 4, 5)
+    x, want = both[:, 0].copy(), vastmax.softmax(both[:, 0].copy(), 1)
+    vastmax.softmax(both[:, 0], 1, out=both[:, 1])
+    assert np.array_equal(both[:, 0], x) and np.array_equal(both[:, 1], want)
+    pairs = np.zeros((3, 4, 5, 2), np.float32)
+    pairs[..., 1] = x
+    vastmax.softmax(pairs[..., 1], 1, out=pairs[..., 0])
+    assert np.array_equal(pairs[..., 1], x) and np.array_equal(pairs[..., 0], want)
+
+
 def test_misaligned_and_odd_strides() -> None:
     raw = np.zeros(4 * 12 + 1, np.uint8)
     x = raw[1:].view(np.float32)

@@ -128,6 +128,18 @@ def test_overlaps_across_slabs_are_refused() -> None:
     one = np.lib.stride_tricks.as_strided(np.zeros((4, 5), np.float32), (3, 4, 5), (0, 20, 4))
     with pytest.raises(ValueError, match="out overlaps itself"):
         vastmax.softmax(base, 1, out=one)
+    for steps in ((20, 20, 4), (4, 20, 4), (60, 16, 4)):  # slabs that share elements, one step or many apart
+        shared = np.lib.stride_tricks.as_strided(np.zeros(60, np.float32), (3, 4, 5), steps)
+        with pytest.raises(ValueError, match="out overlaps itself"):
+            vastmax.softmax(base, 1, out=shared)
+    temperature = np.ones((3, 5), np.float32)
+    with pytest.raises(ValueError, match="lse_out overlaps flags_out"):
+        vastmax.softmax(base, 1, lse_out=temperature, flags_out=temperature.view(np.uint32))
+    out = np.full((3, 4, 5), 7, np.float32)
+    out[2] = 1
+    with pytest.raises(ValueError, match="out overlaps temperature"):  # in the last slab alone
+        vastmax.softmax(base, 1, out=out, temperature=out.reshape(-1)[40:55].reshape(3, 5))
+    assert (out[:2] == 7).all()
 
 
 def test_out_of_memory() -> None:

@@ -7,8 +7,10 @@
 #include <nanobind/ndarray.h>
 #include <numpy/arrayobject.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cstdlib>
 #include <cstring>
 
 namespace vmxpy {
@@ -543,23 +545,77 @@ std::pair<const char *, const char *> extent(const Array &a) {
   }
   return {low, high + item - 1};
 }
+
+/// Whether two elements of an array, or of two arrays of one shape and the same strides, share a byte. It looks for numbers of
+/// steps k, each |k[i]| < shape[i], that lead from the first byte of one element to between low and high of the other's.
+class Meeting {
+ public:
+  explicit Meeting(const Array &a) {
+    const int item = item_size(a.dtype);
+    for (int i = 0; i < a.ndim; ++i) {
+      if (a.shape[i] > 1) axes_[count_++] = {std::abs(a.stride[i] * item), a.shape[i] - 1};
+    }
+    std::sort(axes_, axes_ + count_, [](const Axis &a, const Axis &b) { return a.step > b.step; });
+    rest_[count_] = 0;
+    for (int i = count_; i-- > 0;) rest_[i] = rest_[i + 1] + axes_[i].step * axes_[i].most;
+  }
+  /// other: some k is not 0.
+  bool found(int64_t low, int64_t high, bool other) {
+    budget_ = 10'000; // strange strides: better to refuse than to search for long
+    return search(0, low, high, other);
+  }
+
+ private:
+  struct Axis {
+    int64_t step, most;
+  };
+  bool search(int i, int64_t low, int64_t high, bool other) {
+    if (i == count_) return !other && low <= 0 && 0 <= high;
+    const auto [step, most] = axes_[i];
+    if (step == 0) return other || search(i + 1, low, high, false);
+    // With the axes after it this one must reach [low, high].
+    const int64_t reach = rest_[i + 1];
+    int64_t first = -most, last = most;
+    if (low - reach > -most * step) first = (low - reach) / step - 1;
+    if (high + reach < most * step) last = (high + reach) / step + 1;
+    for (int64_t k = std::max(first, -most); k <= std::min(last, most); ++k) {
+      if (--budget_ < 0) return true;
+      if (low - k * step > reach || high - k * step < -reach) continue;
+      if (search(i + 1, low - k * step, high - k * step, other && k == 0)) return true;
+    }
+    return false;
+  }
+  Axis axes_[max_dims];
+  int64_t rest_[max_dims + 1];
+  int count_ = 0, budget_ = 0;
+};
 } // namespace
 
 void need_apart(const Array &out, const Array &other) {
   if (!out.given() || !other.given() || out.size() == 0 || other.size() == 0) return;
   bool same = out.data == other.data && out.dtype == other.dtype && out.ndim == other.ndim;
-  for (int i = 0; same && i < out.ndim; ++i) same = out.shape[i] == other.shape[i] && out.stride[i] == other.stride[i];
+  for (int i = 0; same && i < out.ndim; ++i) {
+    same = out.shape[i] == other.shape[i] && (out.shape[i] == 1 || out.stride[i] == other.stride[i]);
+  }
   if (same) return;
   const auto [low, high] = extent(out);
   const auto [other_low, other_high] = extent(other);
-  if (low <= other_high && other_low <= high) raise(VMX_ERR_OVERLAP, "%s overlaps %s", out.argument, other.argument);
+  if (low > other_high || other_low > high) return;
+  // Views that interleave, as parts of one array do.
+  const int item = item_size(out.dtype), other_item = item_size(other.dtype);
+  bool alike = out.ndim == other.ndim;
+  for (int i = 0; alike && i < out.ndim; ++i) {
+    alike = out.shape[i] == other.shape[i] && (out.shape[i] == 1 || out.stride[i] * item == other.stride[i] * other_item);
+  }
+  const int64_t apart = other.data - out.data;
+  if (alike && !Meeting(out).found(apart - item + 1, apart + other_item - 1, false)) return;
+  raise(VMX_ERR_OVERLAP, "%s overlaps %s", out.argument, other.argument);
 }
 
 void need_distinct(const Array &out) {
-  if (!out.given()) return;
-  for (int i = 0; i < out.ndim; ++i) {
-    if (out.shape[i] > 1 && out.stride[i] == 0) raise(VMX_ERR_OVERLAP, "%s overlaps itself", out.argument);
-  }
+  if (!out.given() || out.size() == 0) return;
+  const int item = item_size(out.dtype);
+  if (Meeting(out).found(1 - item, item - 1, true)) raise(VMX_ERR_OVERLAP, "%s overlaps itself", out.argument);
 }
 
 vmx_matrix Array::matrix() const {

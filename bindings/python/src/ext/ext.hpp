@@ -233,6 +233,7 @@ class Temperature {
   /// Whether a walk over several slabs may go on after its first call: every value is valid.
   void check_all() const;
   bool is_array() const { return array_.given(); }
+  const Array &array() const { return array_; }
   const float *data() const { return array_.given() ? reinterpret_cast<const float *>(array_.data) : given_ ? &value_ : nullptr; }
   int64_t stride() const { return array_.given() && array_.ndim == 1 && array_.shape[0] != 1 ? array_.stride[0] : 0; }
   const float *at(const char *moved) const { return array_.given() ? reinterpret_cast<const float *>(moved) : data(); }

@@ -290,6 +290,17 @@ def test_dlpack_refusals() -> None:
         vastmax.logsumexp(Exporter(x.astype(np.complex64)))
 
 
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.1.0", reason="NumPy 2.1 tells of copies")
+def test_a_copy_is_no_output() -> None:
+    class Copies(Exporter):
+        def __dlpack__(self, **options: Any) -> Any:
+            return self.of.__dlpack__(max_version=(1, 0), copy=True)
+
+    assert vastmax.logsumexp(Copies(scores(2, 3))).shape == (2,)
+    with pytest.raises(ValueError, match="out is read-only"):
+        vastmax.softmax(scores(2, 3), out=Copies(scores(2, 3)))
+
+
 def test_dlpack_lets_go_of_its_owner() -> None:
     import gc
     import weakref

@@ -32,7 +32,7 @@ struct DlManagedVersioned {
   uint64_t flags;
   dltensor tensor;
 };
-constexpr uint64_t dl_read_only = 1;
+constexpr uint64_t dl_read_only = 1, dl_copied = 2;
 constexpr int32_t dl_cpu = 1, dl_cuda_host = 3;
 
 struct DlExchange {
@@ -330,7 +330,8 @@ void Array::read_dlpack(PyObject *object) {
   if (PyCapsule_IsValid(capsule.ptr(), "dltensor_versioned")) {
     auto *managed = static_cast<DlManagedVersioned *>(PyCapsule_GetPointer(capsule.ptr(), "dltensor_versioned"));
     if (managed->major > 1) raise(VMX_ERR_UNSUPPORTED, "%s speaks DLPack %u, which is newer than 1", argument, managed->major);
-    readonly = (managed->flags & dl_read_only) != 0;
+    // What is written into a copy reaches nobody.
+    readonly = (managed->flags & (dl_read_only | dl_copied)) != 0;
     tensor = &managed->tensor;
   } else if (PyCapsule_IsValid(capsule.ptr(), "dltensor")) {
     tensor = &static_cast<DlManaged *>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"))->tensor;

@@ -62,20 +62,27 @@ def test_parallel_for_of_a_pool_of_pythons() -> None:
     assert used and threading.get_ident() not in used
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_parallel_for_that_fails() -> None:
     def breaks(n: int, task: Any) -> None:
         raise OSError("no threads today")
 
-    with pytest.raises(vastmax.CallbackError):
+    with pytest.raises(vastmax.CallbackError) as caught:
         vastmax.logsumexp(X, context=vastmax.Context(threads=2, parallel_for=breaks))
+    assert isinstance(caught.value.__cause__, OSError)
+
+    def interrupted(n: int, task: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        vastmax.logsumexp(X, context=vastmax.Context(threads=2, parallel_for=interrupted))
     kept: list[Any] = []
 
     def forgets(n: int, task: Any) -> None:
         kept.append(task)
 
-    with pytest.raises(vastmax.CallbackError):
+    with pytest.raises(vastmax.CallbackError) as caught:
         vastmax.logsumexp(X, context=vastmax.Context(threads=2, parallel_for=forgets))
+    assert caught.value.__cause__ is None
     with pytest.raises(ValueError, match="after parallel_for"):
         kept[0](0)
 

@@ -22,8 +22,12 @@ nb::handle Helper::get() {
 namespace {
 Helper error_of_status("_errors", "of_status");
 
+/// What a parallel_for of Python raised in this thread's call. No object with a destructor: a thread may end without the GIL.
+thread_local PyObject *raised = nullptr;
+
 [[noreturn]] void raise_text(vmx_status status, const char *text) {
   nb::object error = error_of_status(static_cast<int>(status), text);
+  if (status == VMX_ERR_CALLBACK && raised) PyException_SetCause(error.ptr(), std::exchange(raised, nullptr));
   PyErr_SetObject(reinterpret_cast<PyObject *>(Py_TYPE(error.ptr())), error.ptr());
   throw nb::python_error();
 }
@@ -38,8 +42,18 @@ void raise(vmx_status status, const char *format, ...) {
   raise_text(status, text);
 }
 
+void keep_raised(nb::object exception) {
+  Py_XDECREF(raised);
+  raised = exception.release().ptr();
+}
+
 void check(vmx_status status) {
   if (status == VMX_OK) return;
+  if (status == VMX_ERR_CALLBACK && raised && !PyObject_IsInstance(raised, PyExc_Exception)) {
+    nb::object exit = nb::steal(std::exchange(raised, nullptr)); // KeyboardInterrupt, SystemExit
+    PyErr_SetObject(reinterpret_cast<PyObject *>(Py_TYPE(exit.ptr())), exit.ptr());
+    throw nb::python_error();
+  }
   char text[1024];
   vmx_last_error(text, sizeof text);
   raise_text(status, text);

@@ -16,6 +16,7 @@ struct Task {
 
 int32_t parallel_for_python(void *user, int64_t n, vmx_task task, void *task_arg) {
   nb::gil_scoped_acquire gil;
+  keep_raised({});
   auto state = std::make_shared<Task>(Task{task, task_arg, n});
   int32_t failed = 0;
   try {
@@ -27,7 +28,7 @@ int32_t parallel_for_python(void *user, int64_t n, vmx_task task, void *task_arg
     });
     nb::handle(static_cast<PyObject *>(user))(n, call);
   } catch (nb::python_error &error) {
-    error.discard_as_unraisable("parallel_for of a vastmax.Context");
+    keep_raised(nb::borrow(error.value()));
     failed = 1;
   }
   state->task = nullptr;
@@ -64,7 +65,8 @@ Args:
     isa: The highest instruction set to use: "best", "scalar", "avx2" or "avx512". The environment variable VASTMAX_ISA
         caps it too and is read here alone.
     parallel_for: A function (n, task) that must call task(i) once for each i in range(n), on any threads, and return
-        when all have ended; threads then tells how many it may use. None: the pool, if any.
+        when all have ended; threads then tells how many it may use. What it raises is the cause of the call's
+        CallbackError (KeyboardInterrupt and SystemExit go through). None: the pool, if any.
 
 Raises:
     UnsupportedError: This CPU or build lacks the instruction set.

@@ -32,6 +32,8 @@ struct Name {
 
 /// Raises the Python exception of a status.
 [[noreturn]] void raise(vmx_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/// The exception that ended a parallel_for: the cause of the error that check() will raise. Null: none.
+void keep_raised(nb::object exception);
 /// Raises what the library said of its last call, if that failed.
 void check(vmx_status status);
 

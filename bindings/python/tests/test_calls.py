@@ -242,6 +242,12 @@ def test_states_live_in_a_buffer_of_the_caller() -> None:
     assert memory.any()
     again = vastmax.LseState(2, buffer=memory.copy())
     assert np.array_equal(again.finish(), vastmax.logsumexp(X[:2]))
+    growing = bytearray(2 * 96)
+    state = vastmax.LseState(2, buffer=growing)
+    with pytest.raises(BufferError):  # else the states would lie in memory that is gone
+        growing.extend(bytes(1 << 20))
+    del state
+    growing.extend(b"0")
 
 
 def test_a_label_left_out_and_class_weights() -> None:

@@ -10,6 +10,7 @@ namespace {
 
 /// States of n rows in memory that Python sees as bytes.
 struct LseState {
+  Array memory;     // its view keeps the memory where it is
   nb::object bytes; // uint8 [n, 96]
   vmx_lse_state *states = nullptr;
   int64_t n = 0;
@@ -27,7 +28,6 @@ struct LseState {
     } else if (t.is_given()) {
       temperature.push_back(t.value());
     }
-    Array memory;
     if (buffer.is_none()) {
       const int64_t shape[] = {rows, sizeof(vmx_lse_state)};
       memory.make_numpy(2, shape, dtype_u8);

@@ -96,6 +96,24 @@ def test_parallel_for_that_fails() -> None:
     assert np.array_equal(vastmax.logsumexp(X, context=context), vastmax.logsumexp(X))
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("end", ["del context; os._exit(0)", "sys.exit(0)"])
+def test_a_forked_child_drops_its_parents_context(end: str) -> None:
+    program = f"""
+import os, signal, sys, numpy as np, vastmax
+x = np.zeros((64, 5000), np.float32)
+context = vastmax.Context(threads=2)
+want = vastmax.logsumexp(x, context=context)
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    assert (vastmax.logsumexp(x, context=context) == want).all()
+    {end}
+assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60)
+
+
 # ----------------------------------------------------------------------------------------------------------- GIL
 
 

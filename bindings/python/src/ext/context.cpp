@@ -4,6 +4,13 @@
 
 #include <memory>
 
+#if defined(_WIN32)
+#  include <process.h>
+#  define getpid _getpid
+#else
+#  include <unistd.h>
+#endif
+
 namespace vmxpy {
 namespace {
 
@@ -37,7 +44,7 @@ int32_t parallel_for_python(void *user, int64_t n, vmx_task task, void *task_arg
 
 } // namespace
 
-Context::Context(int threads, const char *isa, nb::object function) : parallel_for(std::move(function)) {
+Context::Context(int threads, const char *isa, nb::object function) : parallel_for(std::move(function)), process(getpid()) {
   vmx_context_options options;
   check(vmx_context_options_init(&options, sizeof options));
   options.threads = threads;
@@ -48,6 +55,19 @@ Context::Context(int threads, const char *isa, nb::object function) : parallel_f
     options.parallel_for_user = parallel_for.ptr();
   }
   check(vmx_context_create(&options, &ctx));
+}
+
+Context::~Context() {
+  // A forked child has none of the pool's threads: to wait for their end would be to wait for ever.
+  if (process == getpid()) vmx_context_destroy(ctx);
+}
+
+const Context *context_of(nb::handle object) {
+  if (object.is_none()) return nullptr;
+  if (!nb::isinstance<Context>(object)) {
+    raise(VMX_ERR_DTYPE, "context is of type %s; it must be a Context or None", Py_TYPE(object.ptr())->tp_name);
+  }
+  return nb::inst_ptr<Context>(object);
 }
 
 Workspace::Workspace(nb::object context_) : context(std::move(context_)) {

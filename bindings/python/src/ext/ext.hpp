@@ -200,8 +200,9 @@ class Batch {
 struct Context {
   vmx_context *ctx = nullptr;
   nb::object parallel_for;
+  const int process; // that made it
   Context(int threads, const char *isa, nb::object parallel_for);
-  ~Context() { vmx_context_destroy(ctx); }
+  ~Context();
   Context(const Context &) = delete;
 };
 

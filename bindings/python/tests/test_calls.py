@@ -3,7 +3,10 @@
 
 import concurrent.futures
 import gc
+import os
 import pickle
+import subprocess
+import sys
 import sysconfig
 import threading
 import time

@@ -79,10 +79,27 @@ vmx_matrix view(char *data, int64_t rows, int64_t cols, int64_t row_stride, int6
 }
 vmx_vector view(char *data, int64_t n, int64_t stride, int32_t dtype) { return {data, n, stride, dtype, 0}; }
 
+int64_t integer(nb::handle object, const char *argument) {
+  nb::object number = nb::steal(PyNumber_Index(object.ptr()));
+  if (!number) {
+    PyErr_Clear();
+    raise(VMX_ERR_DTYPE, "%s is of type %s; it must be an integer", argument, Py_TYPE(object.ptr())->tp_name);
+  }
+  int overflow = 0;
+  const long long value = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+  if (overflow) raise(VMX_ERR_SIZE, "%s does not fit 64 bits", argument);
+  return value;
+}
+
 void Temperature::open(nb::handle value) {
   if (value.is_none()) return;
   if (PyFloat_Check(value.ptr()) || PyLong_Check(value.ptr())) {
-    value_ = static_cast<float>(nb::cast<double>(value));
+    const double number = PyFloat_AsDouble(value.ptr());
+    if (number == -1 && PyErr_Occurred()) {
+      PyErr_Clear();
+      raise(VMX_ERR_VALUE, "temperature is an integer too large for a float");
+    }
+    value_ = static_cast<float>(number);
     given_ = true;
     return;
   }

@@ -78,6 +78,15 @@ const TorchTypes *torch() {
   return types;
 }
 
+/// numpy.ma.MaskedArray and what derives from it, as its constant "masked" does.
+bool is_masked(const PyTypeObject *type) {
+  for (; type; type = type->tp_base) {
+    const char *dot = std::strrchr(type->tp_name, '.');
+    if (std::strcmp(dot ? dot + 1 : type->tp_name, "MaskedArray") == 0) return true;
+  }
+  return false;
+}
+
 bool is_bfloat16(const PyArray_Descr *descr) {
   const char *name = descr->typeobj->tp_name; // of ml_dtypes
   const char *dot = std::strrchr(name, '.');
@@ -227,7 +236,7 @@ bool Array::read_numpy(PyObject *object) {
     object = keep_.ptr();
   }
   auto *array = reinterpret_cast<PyArrayObject *>(object);
-  if (!PyArray_CheckExact(object) && std::strcmp(type_name(object), "MaskedArray") == 0) {
+  if (!PyArray_CheckExact(object) && is_masked(Py_TYPE(object))) {
     raise(VMX_ERR_DTYPE, "%s is a masked array, whose mask would be lost: fill it first, with -inf for classes not allowed",
           argument);
   }
@@ -406,7 +415,13 @@ void Array::read(nb::handle object, const char *name) {
   }
 }
 
-void Array::open(nb::handle object, const char *name) { read(object, name); }
+void Array::open(nb::handle object, const char *name) {
+  read(object, name);
+  if (dtype == dtype_u8 || dtype == dtype_u32) {
+    raise(VMX_ERR_DTYPE, "%s has dtype %s, which vastmax does not take: scores are floating-point, ids int32 or int64", name,
+          dtype_name(dtype));
+  }
+}
 
 void Array::open_out(nb::handle object, const char *name) {
   read(object, name);

@@ -71,8 +71,7 @@ const Context *context_of(nb::handle object) {
 }
 
 Workspace::Workspace(nb::object context_) : context(std::move(context_)) {
-  const Context *c = context.is_none() ? nullptr : nb::cast<const Context *>(context);
-  check(vmx_workspace_create(raw(c), &ws));
+  check(vmx_workspace_create(raw(context_of(context)), &ws));
 }
 
 void bind_context(nb::module_ &m) {

@@ -214,6 +214,9 @@ struct Workspace {
   Workspace(const Workspace &) = delete;
 };
 
+/// The Context of an argument that is one or None.
+const Context *context_of(nb::handle object);
+
 inline const vmx_context *raw(const Context *context) { return context ? context->ctx : nullptr; }
 inline vmx_workspace *raw(const Workspace *workspace) { return workspace ? workspace->ws : nullptr; }
 
@@ -225,6 +228,9 @@ vmx_status without_gil(Call &&call) {
 }
 
 // ---------------------------------------------------------------------------------------------------- arguments
+
+/// A whole number; argument names it in errors.
+int64_t integer(nb::handle object, const char *argument);
 
 /// Temperatures: None, a number for all rows, or an array of f32.
 class Temperature {

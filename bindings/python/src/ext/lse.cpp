@@ -19,6 +19,9 @@ struct LseState {
 
   LseState(int64_t rows, nb::handle temperature_, bool sums, bool entropy, nb::handle buffer) : n(rows) {
     if (rows < 0) raise(VMX_ERR_SHAPE, "n is %lld; it must be at least 0", static_cast<long long>(rows));
+    if (rows > INT64_MAX / static_cast<int64_t>(sizeof(vmx_lse_state))) {
+      raise(VMX_ERR_SIZE, "n is %lld, more than memory can hold", static_cast<long long>(rows));
+    }
     if (sums) flags |= VMX_FOLD_SUMS;
     if (entropy) flags |= VMX_FOLD_ENTROPY;
     const Temperature t(temperature_, rows);

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -135,6 +136,22 @@ class _SampledLoss(nn.Module):
             raise ValueError(f"sampler has {self._made.classes} classes; the table has {num_classes}")
         if isinstance(sampler, str) and sampler not in ("uniform", "log_uniform", "midx", "quadratic", "exact"):
             raise ValueError(f"sampler is {sampler!r}; it must be uniform, log_uniform, midx, quadratic or exact")
+        if not isinstance(sampler, (str, vastmax.Sampler)) and len(sampler) != num_classes:
+            raise ValueError(f"sampler has {len(sampler)} weights; the table has {num_classes} classes")
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        if self._made is not self._sampler_of:
+            state["_made"] = None  # no sampler can be pickled; this one can be made again
+        return state
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _SampledLoss:
+        if isinstance(self._sampler_of, vastmax.Sampler):
+            memo[id(self._sampler_of)] = self._sampler_of  # the copy shares a sampler given
+        made = type(self).__new__(type(self))
+        memo[id(self)] = made
+        made.__setstate__(copy.deepcopy(self.__getstate__(), memo))  # type: ignore[no-untyped-call]
+        return made
 
     def reset_parameters(self) -> None:
         """Draws weight as nn.Linear does; bias is 0."""
@@ -193,12 +210,14 @@ class _SampledLoss(nn.Module):
 
     def forward(self, hidden: Tensor, target: F.Targets) -> Tensor:
         """hidden [..., in_features], target [...] (or, for [rows, in_features], a tuple (indptr, ids[, weights])): the
-        loss, over negatives drawn anew."""
-        if not isinstance(target, tuple) and hidden.dim() != 2:
+        loss, over negatives drawn anew; with "none" of the shape of target, or one for each list."""
+        shape = None if isinstance(target, tuple) else target.shape
+        if shape is not None and hidden.dim() != 2:
             hidden, target = hidden.reshape(-1, hidden.shape[-1]), target.reshape(-1)
         candidates, log_q, target_log_q = self.draw(hidden, target)
-        return F.sampled_loss(hidden, self.weight, target, candidates, log_q, target_log_q, self.bias, loss=self.loss,
-                              **self.options)  # fmt: skip
+        value = F.sampled_loss(hidden, self.weight, target, candidates, log_q, target_log_q, self.bias, loss=self.loss,
+                               **self.options)  # fmt: skip
+        return value if shape is None or self.options["reduction"] != "none" else value.reshape(shape)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, num_classes={self.num_classes}, num_negatives={self.num_negatives}"

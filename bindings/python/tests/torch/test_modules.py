@@ -130,6 +130,15 @@ def test_sampled_losses_are_copied_and_saved(sampler: str) -> None:
         assert copies[0].sampler is of
 
 
+def test_draws_are_on_the_cpu_whatever_the_default_device() -> None:
+    loss = vt.SampledSoftmaxLoss(8, 40, 10, reduction="none")
+    hidden, target = torch.randn(3, 8, requires_grad=True), torch.randint(40, (3,))
+    with torch.device("meta"):
+        loss(hidden, target).sum().backward()
+        loss(hidden, (torch.tensor([0, 1, 1, 3], device="cpu"), target)).sum().backward()
+    assert hidden.grad.abs().sum() > 0
+
+
 def test_losses_of_rows_have_the_shape_of_their_targets() -> None:
     loss = vt.SampledSoftmaxLoss(8, 40, 10, reduction="none")
     assert loss(torch.randn(2, 3, 8), torch.randint(40, (2, 3))).shape == (2, 3)

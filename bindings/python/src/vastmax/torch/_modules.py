@@ -21,7 +21,7 @@ class CrossEntropyLoss(nn.Module):
     """torch.nn.CrossEntropyLoss with class indices; see cross_entropy.
 
     Args:
-        weight: float32 [C]: multiplies the loss of each class.
+        weight: [C], used as float32: multiplies the loss of each class.
         ignore_index, reduction, label_smoothing, softcap, z_loss, temperature: As in cross_entropy.
 
     >>> import torch, vastmax.torch
@@ -67,7 +67,7 @@ class LinearCrossEntropy(nn.Module):
         num_classes: Number of classes.
         bias: Learn a bias.
         ignore_index, reduction, label_smoothing, softcap, z_loss, temperature, memory_limit: As in linear_cross_entropy.
-        device, dtype: Of the parameters: the CPU; float32 or bfloat16 (bias always float32).
+        device, dtype: Of the parameters: the CPU; float32 or bfloat16 (the bias is float32, unless the module is cast).
 
     >>> import torch, vastmax.torch
     >>> loss = vastmax.torch.LinearCrossEntropy(8, 1000)
@@ -101,8 +101,9 @@ class LinearCrossEntropy(nn.Module):
     @torch.no_grad()
     def topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """The k largest scores of each row and their classes, [..., k] both: exact, and again without storing all scores."""
-        bias = None if self.bias is None else self.bias.detach()
-        found = vastmax.linear_topk(hidden.detach(), self.weight.detach(), k, bias, context=context())
+        bias = None if self.bias is None else self.bias.detach().to(torch.float32)
+        hidden = hidden.detach().to(self.weight.dtype)
+        found = vastmax.linear_topk(hidden, self.weight.detach(), k, bias, context=context())
         return found.values, found.ids
 
     def extra_repr(self) -> str:
@@ -189,7 +190,7 @@ class _SampledLoss(nn.Module):
         rows = hidden.shape[0] if scored or self.per_row else None
         query = hidden.detach().to(self.weight.dtype) if scored else None
         replace = sampler.kind == "exact" and not self.unique
-        candidates = torch.empty((m,) if rows is None else (rows, m), dtype=torch.int64)
+        candidates = torch.empty((m,) if rows is None else (rows, m), dtype=torch.int64, device="cpu")
         drawn = sampler.draw(
             m, query, rows=None if scored else rows, unique=self.unique, counts=self.wants_counts, replace=replace,
             seed=self.seed, step=self.step, ids_out=candidates, log_q_out=self.wants_log_q or self.wants_counts,
@@ -204,7 +205,7 @@ class _SampledLoss(nn.Module):
             tries = int(drawn.tries) if rows is None else drawn.tries
         of_targets = sampler.log_q(
             classes, query, draws=m if self.wants_counts else 0, tries=tries, context=context(),
-            out=torch.empty(ids.shape, dtype=torch.float32),
+            out=torch.empty(ids.shape, dtype=torch.float32, device="cpu"),
         )  # fmt: skip
         return candidates, drawn.log_q, of_targets
 

@@ -192,6 +192,17 @@ def test_in_place() -> None:
     assert np.array_equal(vastmax.softmax(x, 1, out=x), want)
 
 
+def test_outputs_may_interleave_with_inputs() -> None:
+    both = scores(3, 2, 4, 5)
+    x, want = both[:, 0].copy(), vastmax.softmax(both[:, 0].copy(), 1)
+    vastmax.softmax(both[:, 0], 1, out=both[:, 1])
+    assert np.array_equal(both[:, 0], x) and np.array_equal(both[:, 1], want)
+    pairs = np.zeros((3, 4, 5, 2), np.float32)
+    pairs[..., 1] = x
+    vastmax.softmax(pairs[..., 1], 1, out=pairs[..., 0])
+    assert np.array_equal(pairs[..., 1], x) and np.array_equal(pairs[..., 0], want)
+
+
 def test_misaligned_and_odd_strides() -> None:
     raw = np.zeros(4 * 12 + 1, np.uint8)
     x = raw[1:].view(np.float32)
@@ -277,6 +288,17 @@ def test_dlpack_refusals() -> None:
         vastmax.logsumexp(Exporter(x, device=2))
     with pytest.raises(TypeError, match="x has a dtype"):
         vastmax.logsumexp(Exporter(x.astype(np.complex64)))
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.1.0", reason="NumPy 2.1 tells of copies")
+def test_a_copy_is_no_output() -> None:
+    class Copies(Exporter):
+        def __dlpack__(self, **options: Any) -> Any:
+            return self.of.__dlpack__(max_version=(1, 0), copy=True)
+
+    assert vastmax.logsumexp(Copies(scores(2, 3))).shape == (2,)
+    with pytest.raises(ValueError, match="out is read-only"):
+        vastmax.softmax(scores(2, 3), out=Copies(scores(2, 3)))
 
 
 def test_dlpack_lets_go_of_its_owner() -> None:

@@ -3,7 +3,10 @@
 
 import concurrent.futures
 import gc
+import os
 import pickle
+import subprocess
+import sys
 import sysconfig
 import threading
 import time
@@ -62,20 +65,27 @@ def test_parallel_for_of_a_pool_of_pythons() -> None:
     assert used and threading.get_ident() not in used
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_parallel_for_that_fails() -> None:
     def breaks(n: int, task: Any) -> None:
         raise OSError("no threads today")
 
-    with pytest.raises(vastmax.CallbackError):
+    with pytest.raises(vastmax.CallbackError) as caught:
         vastmax.logsumexp(X, context=vastmax.Context(threads=2, parallel_for=breaks))
+    assert isinstance(caught.value.__cause__, OSError)
+
+    def interrupted(n: int, task: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        vastmax.logsumexp(X, context=vastmax.Context(threads=2, parallel_for=interrupted))
     kept: list[Any] = []
 
     def forgets(n: int, task: Any) -> None:
         kept.append(task)
 
-    with pytest.raises(vastmax.CallbackError):
+    with pytest.raises(vastmax.CallbackError) as caught:
         vastmax.logsumexp(X, context=vastmax.Context(threads=2, parallel_for=forgets))
+    assert caught.value.__cause__ is None
     with pytest.raises(ValueError, match="after parallel_for"):
         kept[0](0)
 
@@ -87,6 +97,24 @@ def test_parallel_for_that_fails() -> None:
 
     context = vastmax.Context(threads=2, parallel_for=overshoots)
     assert np.array_equal(vastmax.logsumexp(X, context=context), vastmax.logsumexp(X))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("end", ["del context; os._exit(0)", "sys.exit(0)"])
+def test_a_forked_child_drops_its_parents_context(end: str) -> None:
+    program = f"""
+import os, signal, sys, numpy as np, vastmax
+x = np.zeros((64, 5000), np.float32)
+context = vastmax.Context(threads=2)
+want = vastmax.logsumexp(x, context=context)
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    assert (vastmax.logsumexp(x, context=context) == want).all()
+    {end}
+assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60)
 
 
 # ----------------------------------------------------------------------------------------------------------- GIL
@@ -235,6 +263,12 @@ def test_states_live_in_a_buffer_of_the_caller() -> None:
     assert memory.any()
     again = vastmax.LseState(2, buffer=memory.copy())
     assert np.array_equal(again.finish(), vastmax.logsumexp(X[:2]))
+    growing = bytearray(2 * 96)
+    state = vastmax.LseState(2, buffer=growing)
+    with pytest.raises(BufferError):  # else the states would lie in memory that is gone
+        growing.extend(bytes(1 << 20))
+    del state
+    growing.extend(b"0")
 
 
 def test_a_label_left_out_and_class_weights() -> None:

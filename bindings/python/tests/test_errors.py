@@ -30,8 +30,12 @@ def test_classes() -> None:
         (lambda: vastmax.logsumexp(None), TypeError, c.ERR_DTYPE, "x is of type NoneType"),
         (lambda: vastmax.logsumexp(X.astype("c8")), TypeError, c.ERR_DTYPE, "x has dtype complex64"),
         (lambda: vastmax.logsumexp(X.astype("i4")), TypeError, c.ERR_DTYPE, "x.dtype is 5"),
+        (lambda: vastmax.logsumexp(X.astype("u1")), TypeError, c.ERR_DTYPE, "x has dtype uint8"),
+        (lambda: vastmax.logsumexp(X.astype("u4")), TypeError, c.ERR_DTYPE, "x has dtype uint32"),
         (lambda: vastmax.logsumexp(X.astype(">f4")), TypeError, c.ERR_DTYPE, "x has another byte order"),
         (lambda: vastmax.logsumexp(np.ma.masked_array(X)), TypeError, c.ERR_DTYPE, "x is a masked array"),
+        (lambda: vastmax.logsumexp(np.ma.masked), TypeError, c.ERR_DTYPE, "x is a masked array"),
+        (lambda: vastmax.logsumexp(X, temperature=10**400), ValueError, c.ERR_VALUE, "temperature is an integer too large"),
         (lambda: vastmax.logsumexp(np.float32(1)), ValueError, c.ERR_SHAPE, "x has no dimensions"),
         (lambda: vastmax.logsumexp(X, 2), ValueError, c.ERR_VALUE, "axis is 2; x has 2 dimensions"),
         (lambda: vastmax.logsumexp(X, out=np.zeros(3, "f4")), ValueError, c.ERR_SHAPE, r"out has shape \(3,\); it must be \(2,\)"),
@@ -76,6 +80,13 @@ def test_classes() -> None:
         (lambda: vastmax.Sampler.uniform(0), ValueError, None, "classes"),
         (lambda: vastmax.Sampler.uniform(3).draw(4, unique=True), ValueError, c.ERR_VALUE, "4"),
         (lambda: vastmax.Sampler.uniform(3).draw(1, rows=-1), ValueError, c.ERR_SHAPE, "rows is -1"),
+        (lambda: vastmax.Sampler.uniform(3).draw(1, rows=2.0), TypeError, c.ERR_DTYPE, "rows is of type float"),
+        (lambda: vastmax.Sampler.uniform(3).draw(1, rows=1 << 70), ValueError, c.ERR_SIZE, "rows does not fit"),
+        (lambda: vastmax.Sampler.uniform(3).log_q(np.array([1]), draws=2, tries=1 << 70), ValueError, c.ERR_SIZE, "tries does not fit"),
+        (lambda: vastmax.Sampler.uniform(3).log_q((None, np.int64(1))), ValueError, c.ERR_SHAPE, r"ids has shape \(\)"),
+        (lambda: vastmax.Workspace(context=5), TypeError, c.ERR_DTYPE, "context is of type int"),
+        (lambda: vastmax.PackedWeights(W, context=5), TypeError, c.ERR_DTYPE, "context is of type int"),
+        (lambda: vastmax.LseState(1 << 60), ValueError, c.ERR_SIZE, "n is 1152921504606846976"),
         (lambda: vastmax.Sampler.uniform(3).update(W), NotImplementedError, c.ERR_UNSUPPORTED, "embeddings|sampler"),
         (lambda: vastmax.Sampler.in_batch(3).draw(1), NotImplementedError, c.ERR_UNSUPPORTED, "batch|BATCH"),
         (lambda: vastmax.sampled_loss(H, W, np.array([0, 1]), np.array([7])), vastmax.LabelError, c.ERR_LABEL, "7"),
@@ -128,6 +139,18 @@ def test_overlaps_across_slabs_are_refused() -> None:
     one = np.lib.stride_tricks.as_strided(np.zeros((4, 5), np.float32), (3, 4, 5), (0, 20, 4))
     with pytest.raises(ValueError, match="out overlaps itself"):
         vastmax.softmax(base, 1, out=one)
+    for steps in ((20, 20, 4), (4, 20, 4), (60, 16, 4)):  # slabs that share elements, one step or many apart
+        shared = np.lib.stride_tricks.as_strided(np.zeros(60, np.float32), (3, 4, 5), steps)
+        with pytest.raises(ValueError, match="out overlaps itself"):
+            vastmax.softmax(base, 1, out=shared)
+    temperature = np.ones((3, 5), np.float32)
+    with pytest.raises(ValueError, match="lse_out overlaps flags_out"):
+        vastmax.softmax(base, 1, lse_out=temperature, flags_out=temperature.view(np.uint32))
+    out = np.full((3, 4, 5), 7, np.float32)
+    out[2] = 1
+    with pytest.raises(ValueError, match="out overlaps temperature"):  # in the last slab alone
+        vastmax.softmax(base, 1, out=out, temperature=out.reshape(-1)[40:55].reshape(3, 5))
+    assert (out[:2] == 7).all()
 
 
 def test_out_of_memory() -> None:

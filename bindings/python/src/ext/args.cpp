@@ -22,8 +22,12 @@ nb::handle Helper::get() {
 namespace {
 Helper error_of_status("_errors", "of_status");
 
+/// What a parallel_for of Python raised in this thread's call. No object with a destructor: a thread may end without the GIL.
+thread_local PyObject *raised = nullptr;
+
 [[noreturn]] void raise_text(vmx_status status, const char *text) {
   nb::object error = error_of_status(static_cast<int>(status), text);
+  if (status == VMX_ERR_CALLBACK && raised) PyException_SetCause(error.ptr(), std::exchange(raised, nullptr));
   PyErr_SetObject(reinterpret_cast<PyObject *>(Py_TYPE(error.ptr())), error.ptr());
   throw nb::python_error();
 }
@@ -38,8 +42,18 @@ void raise(vmx_status status, const char *format, ...) {
   raise_text(status, text);
 }
 
+void keep_raised(nb::object exception) {
+  Py_XDECREF(raised);
+  raised = exception.release().ptr();
+}
+
 void check(vmx_status status) {
   if (status == VMX_OK) return;
+  if (status == VMX_ERR_CALLBACK && raised && !PyObject_IsInstance(raised, PyExc_Exception)) {
+    nb::object exit = nb::steal(std::exchange(raised, nullptr)); // KeyboardInterrupt, SystemExit
+    PyErr_SetObject(reinterpret_cast<PyObject *>(Py_TYPE(exit.ptr())), exit.ptr());
+    throw nb::python_error();
+  }
   char text[1024];
   vmx_last_error(text, sizeof text);
   raise_text(status, text);
@@ -65,10 +79,27 @@ vmx_matrix view(char *data, int64_t rows, int64_t cols, int64_t row_stride, int6
 }
 vmx_vector view(char *data, int64_t n, int64_t stride, int32_t dtype) { return {data, n, stride, dtype, 0}; }
 
+int64_t integer(nb::handle object, const char *argument) {
+  nb::object number = nb::steal(PyNumber_Index(object.ptr()));
+  if (!number) {
+    PyErr_Clear();
+    raise(VMX_ERR_DTYPE, "%s is of type %s; it must be an integer", argument, Py_TYPE(object.ptr())->tp_name);
+  }
+  int overflow = 0;
+  const long long value = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+  if (overflow) raise(VMX_ERR_SIZE, "%s does not fit 64 bits", argument);
+  return value;
+}
+
 void Temperature::open(nb::handle value) {
   if (value.is_none()) return;
   if (PyFloat_Check(value.ptr()) || PyLong_Check(value.ptr())) {
-    value_ = static_cast<float>(nb::cast<double>(value));
+    const double number = PyFloat_AsDouble(value.ptr());
+    if (number == -1 && PyErr_Occurred()) {
+      PyErr_Clear();
+      raise(VMX_ERR_VALUE, "temperature is an integer too large for a float");
+    }
+    value_ = static_cast<float>(number);
     given_ = true;
     return;
   }

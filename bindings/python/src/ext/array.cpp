@@ -7,8 +7,10 @@
 #include <nanobind/ndarray.h>
 #include <numpy/arrayobject.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cstdlib>
 #include <cstring>
 
 namespace vmxpy {
@@ -30,7 +32,7 @@ struct DlManagedVersioned {
   uint64_t flags;
   dltensor tensor;
 };
-constexpr uint64_t dl_read_only = 1;
+constexpr uint64_t dl_read_only = 1, dl_copied = 2;
 constexpr int32_t dl_cpu = 1, dl_cuda_host = 3;
 
 struct DlExchange {
@@ -43,6 +45,7 @@ struct DlExchange {
 
 struct TorchTypes {
   PyTypeObject *tensor, *parameter;
+  PyObject *is_neg; // the name of the method
   const DlExchange *exchange;
 };
 std::atomic<const TorchTypes *> torch_types{nullptr};
@@ -63,6 +66,8 @@ const TorchTypes *torch() {
     auto *api = static_cast<const DlExchange *>(PyCapsule_GetPointer(capsule.ptr(), "dlpack_exchange_api"));
     if (api->major == 1) types->exchange = api;
   }
+  types->is_neg = PyUnicode_InternFromString("is_neg");
+  if (!types->is_neg) throw nb::python_error();
   types->tensor = reinterpret_cast<PyTypeObject *>(tensor.release().ptr());
   types->parameter = reinterpret_cast<PyTypeObject *>(parameter.release().ptr());
   const TorchTypes *before = nullptr;
@@ -71,6 +76,15 @@ const TorchTypes *torch() {
     return before;
   }
   return types;
+}
+
+/// numpy.ma.MaskedArray and what derives from it, as its constant "masked" does.
+bool is_masked(const PyTypeObject *type) {
+  for (; type; type = type->tp_base) {
+    const char *dot = std::strrchr(type->tp_name, '.');
+    if (std::strcmp(dot ? dot + 1 : type->tp_name, "MaskedArray") == 0) return true;
+  }
+  return false;
 }
 
 bool is_bfloat16(const PyArray_Descr *descr) {
@@ -140,6 +154,15 @@ nb::dlpack::dtype to_dlpack(int32_t dtype) {
 }
 
 const char *type_name(PyObject *object) { return Py_TYPE(object)->tp_name; }
+
+/// In place of PyTorch's error of a tensor that has no memory to look at (sparse, on a device without data, ...).
+[[noreturn]] void raise_no_memory(PyObject *tensor, const char *argument) {
+  if (!PyErr_ExceptionMatches(PyExc_RuntimeError) && !PyErr_ExceptionMatches(PyExc_BufferError)) throw nb::python_error();
+  PyErr_Clear();
+  nb::str device(nb::getattr(nb::handle(tensor), "device")), layout(nb::getattr(nb::handle(tensor), "layout"));
+  raise(VMX_ERR_DTYPE, "%s is a tensor whose memory cannot be seen: device %s, layout %s; it must be strided and on the CPU",
+        argument, device.c_str(), layout.c_str());
+}
 
 } // namespace
 
@@ -213,7 +236,7 @@ bool Array::read_numpy(PyObject *object) {
     object = keep_.ptr();
   }
   auto *array = reinterpret_cast<PyArrayObject *>(object);
-  if (!PyArray_CheckExact(object) && std::strcmp(type_name(object), "MaskedArray") == 0) {
+  if (!PyArray_CheckExact(object) && is_masked(Py_TYPE(object))) {
     raise(VMX_ERR_DTYPE, "%s is a masked array, whose mask would be lost: fill it first, with -inf for classes not allowed",
           argument);
   }
@@ -277,10 +300,16 @@ bool Array::read_torch(PyObject *object) {
             argument);
     }
   }
+  // DLPack knows nothing of a sign still to be changed: what stands in memory is not what the tensor holds.
+  nb::object negative = nb::steal(PyObject_CallMethodNoArgs(object, types->is_neg));
+  if (!negative) throw nb::python_error();
+  if (negative.ptr() == Py_True) {
+    raise(VMX_ERR_VALUE, "%s is the negative of what its memory holds (is_neg()): use %s.resolve_neg()", argument, argument);
+  }
   family = Family::torch;
   if (types->exchange && types->exchange->view && (Py_TYPE(object) == types->tensor || Py_TYPE(object) == types->parameter)) {
     dltensor view;
-    if (types->exchange->view(object, &view) != 0) throw nb::python_error();
+    if (types->exchange->view(object, &view) != 0) raise_no_memory(object, argument);
     read_tensor(&view);
     return true;
   }
@@ -310,7 +339,8 @@ void Array::read_dlpack(PyObject *object) {
   if (PyCapsule_IsValid(capsule.ptr(), "dltensor_versioned")) {
     auto *managed = static_cast<DlManagedVersioned *>(PyCapsule_GetPointer(capsule.ptr(), "dltensor_versioned"));
     if (managed->major > 1) raise(VMX_ERR_UNSUPPORTED, "%s speaks DLPack %u, which is newer than 1", argument, managed->major);
-    readonly = (managed->flags & dl_read_only) != 0;
+    // What is written into a copy reaches nobody.
+    readonly = (managed->flags & (dl_read_only | dl_copied)) != 0;
     tensor = &managed->tensor;
   } else if (PyCapsule_IsValid(capsule.ptr(), "dltensor")) {
     tensor = &static_cast<DlManaged *>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"))->tensor;
@@ -385,7 +415,13 @@ void Array::read(nb::handle object, const char *name) {
   }
 }
 
-void Array::open(nb::handle object, const char *name) { read(object, name); }
+void Array::open(nb::handle object, const char *name) {
+  read(object, name);
+  if (dtype == dtype_u8 || dtype == dtype_u32) {
+    raise(VMX_ERR_DTYPE, "%s has dtype %s, which vastmax does not take: scores are floating-point, ids int32 or int64", name,
+          dtype_name(dtype));
+  }
+}
 
 void Array::open_out(nb::handle object, const char *name) {
   read(object, name);
@@ -410,7 +446,7 @@ void Array::make(const Array &like, int dims, const int64_t *wanted, int32_t typ
     nb::object sizes = nb::steal(PyTuple_New(dims));
     for (int i = 0; i < dims; ++i) PyTuple_SET_ITEM(sizes.ptr(), i, PyLong_FromLongLong(wanted[i]));
     nb::object module = nb::module_::import_("torch");
-    object_ = module.attr("empty")(sizes, "dtype"_a = module.attr(dtype_name(type)));
+    object_ = module.attr("empty")(sizes, "dtype"_a = module.attr(dtype_name(type)), "device"_a = "cpu");
     argument = "a new tensor";
     if (!read_torch(object_.ptr())) raise(VMX_ERR_INTERNAL, "torch.empty gave no tensor");
     fresh_ = true;
@@ -525,23 +561,77 @@ std::pair<const char *, const char *> extent(const Array &a) {
   }
   return {low, high + item - 1};
 }
+
+/// Whether two elements of an array, or of two arrays of one shape and the same strides, share a byte. It looks for numbers of
+/// steps k, each |k[i]| < shape[i], that lead from the first byte of one element to between low and high of the other's.
+class Meeting {
+ public:
+  explicit Meeting(const Array &a) {
+    const int item = item_size(a.dtype);
+    for (int i = 0; i < a.ndim; ++i) {
+      if (a.shape[i] > 1) axes_[count_++] = {std::abs(a.stride[i] * item), a.shape[i] - 1};
+    }
+    std::sort(axes_, axes_ + count_, [](const Axis &a, const Axis &b) { return a.step > b.step; });
+    rest_[count_] = 0;
+    for (int i = count_; i-- > 0;) rest_[i] = rest_[i + 1] + axes_[i].step * axes_[i].most;
+  }
+  /// other: some k is not 0.
+  bool found(int64_t low, int64_t high, bool other) {
+    budget_ = 10'000; // strange strides: better to refuse than to search for long
+    return search(0, low, high, other);
+  }
+
+ private:
+  struct Axis {
+    int64_t step, most;
+  };
+  bool search(int i, int64_t low, int64_t high, bool other) {
+    if (i == count_) return !other && low <= 0 && 0 <= high;
+    const auto [step, most] = axes_[i];
+    if (step == 0) return other || search(i + 1, low, high, false);
+    // With the axes after it this one must reach [low, high].
+    const int64_t reach = rest_[i + 1];
+    int64_t first = -most, last = most;
+    if (low - reach > -most * step) first = (low - reach) / step - 1;
+    if (high + reach < most * step) last = (high + reach) / step + 1;
+    for (int64_t k = std::max(first, -most); k <= std::min(last, most); ++k) {
+      if (--budget_ < 0) return true;
+      if (low - k * step > reach || high - k * step < -reach) continue;
+      if (search(i + 1, low - k * step, high - k * step, other && k == 0)) return true;
+    }
+    return false;
+  }
+  Axis axes_[max_dims];
+  int64_t rest_[max_dims + 1];
+  int count_ = 0, budget_ = 0;
+};
 } // namespace
 
 void need_apart(const Array &out, const Array &other) {
   if (!out.given() || !other.given() || out.size() == 0 || other.size() == 0) return;
   bool same = out.data == other.data && out.dtype == other.dtype && out.ndim == other.ndim;
-  for (int i = 0; same && i < out.ndim; ++i) same = out.shape[i] == other.shape[i] && out.stride[i] == other.stride[i];
+  for (int i = 0; same && i < out.ndim; ++i) {
+    same = out.shape[i] == other.shape[i] && (out.shape[i] == 1 || out.stride[i] == other.stride[i]);
+  }
   if (same) return;
   const auto [low, high] = extent(out);
   const auto [other_low, other_high] = extent(other);
-  if (low <= other_high && other_low <= high) raise(VMX_ERR_OVERLAP, "%s overlaps %s", out.argument, other.argument);
+  if (low > other_high || other_low > high) return;
+  // Views that interleave, as parts of one array do.
+  const int item = item_size(out.dtype), other_item = item_size(other.dtype);
+  bool alike = out.ndim == other.ndim;
+  for (int i = 0; alike && i < out.ndim; ++i) {
+    alike = out.shape[i] == other.shape[i] && (out.shape[i] == 1 || out.stride[i] * item == other.stride[i] * other_item);
+  }
+  const int64_t apart = other.data - out.data;
+  if (alike && !Meeting(out).found(apart - item + 1, apart + other_item - 1, false)) return;
+  raise(VMX_ERR_OVERLAP, "%s overlaps %s", out.argument, other.argument);
 }
 
 void need_distinct(const Array &out) {
-  if (!out.given()) return;
-  for (int i = 0; i < out.ndim; ++i) {
-    if (out.shape[i] > 1 && out.stride[i] == 0) raise(VMX_ERR_OVERLAP, "%s overlaps itself", out.argument);
-  }
+  if (!out.given() || out.size() == 0) return;
+  const int item = item_size(out.dtype);
+  if (Meeting(out).found(1 - item, item - 1, true)) raise(VMX_ERR_OVERLAP, "%s overlaps itself", out.argument);
 }
 
 vmx_matrix Array::matrix() const {

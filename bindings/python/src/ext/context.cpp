@@ -4,6 +4,13 @@
 
 #include <memory>
 
+#if defined(_WIN32)
+#  include <process.h>
+#  define getpid _getpid
+#else
+#  include <unistd.h>
+#endif
+
 namespace vmxpy {
 namespace {
 
@@ -16,6 +23,7 @@ struct Task {
 
 int32_t parallel_for_python(void *user, int64_t n, vmx_task task, void *task_arg) {
   nb::gil_scoped_acquire gil;
+  keep_raised({});
   auto state = std::make_shared<Task>(Task{task, task_arg, n});
   int32_t failed = 0;
   try {
@@ -27,7 +35,7 @@ int32_t parallel_for_python(void *user, int64_t n, vmx_task task, void *task_arg
     });
     nb::handle(static_cast<PyObject *>(user))(n, call);
   } catch (nb::python_error &error) {
-    error.discard_as_unraisable("parallel_for of a vastmax.Context");
+    keep_raised(nb::borrow(error.value()));
     failed = 1;
   }
   state->task = nullptr;
@@ -36,7 +44,7 @@ int32_t parallel_for_python(void *user, int64_t n, vmx_task task, void *task_arg
 
 } // namespace
 
-Context::Context(int threads, const char *isa, nb::object function) : parallel_for(std::move(function)) {
+Context::Context(int threads, const char *isa, nb::object function) : parallel_for(std::move(function)), process(getpid()) {
   vmx_context_options options;
   check(vmx_context_options_init(&options, sizeof options));
   options.threads = threads;
@@ -49,9 +57,21 @@ Context::Context(int threads, const char *isa, nb::object function) : parallel_f
   check(vmx_context_create(&options, &ctx));
 }
 
+Context::~Context() {
+  // A forked child has none of the pool's threads: to wait for their end would be to wait for ever.
+  if (process == getpid()) vmx_context_destroy(ctx);
+}
+
+const Context *context_of(nb::handle object) {
+  if (object.is_none()) return nullptr;
+  if (!nb::isinstance<Context>(object)) {
+    raise(VMX_ERR_DTYPE, "context is of type %s; it must be a Context or None", Py_TYPE(object.ptr())->tp_name);
+  }
+  return nb::inst_ptr<Context>(object);
+}
+
 Workspace::Workspace(nb::object context_) : context(std::move(context_)) {
-  const Context *c = context.is_none() ? nullptr : nb::cast<const Context *>(context);
-  check(vmx_workspace_create(raw(c), &ws));
+  check(vmx_workspace_create(raw(context_of(context)), &ws));
 }
 
 void bind_context(nb::module_ &m) {
@@ -64,7 +84,8 @@ Args:
     isa: The highest instruction set to use: "best", "scalar", "avx2" or "avx512". The environment variable VASTMAX_ISA
         caps it too and is read here alone.
     parallel_for: A function (n, task) that must call task(i) once for each i in range(n), on any threads, and return
-        when all have ended; threads then tells how many it may use. None: the pool, if any.
+        when all have ended; threads then tells how many it may use. What it raises is the cause of the call's
+        CallbackError (KeyboardInterrupt and SystemExit go through). None: the pool, if any.
 
 Raises:
     UnsupportedError: This CPU or build lacks the instruction set.

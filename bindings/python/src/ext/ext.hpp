@@ -32,6 +32,8 @@ struct Name {
 
 /// Raises the Python exception of a status.
 [[noreturn]] void raise(vmx_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/// The exception that ended a parallel_for: the cause of the error that check() will raise. Null: none.
+void keep_raised(nb::object exception);
 /// Raises what the library said of its last call, if that failed.
 void check(vmx_status status);
 
@@ -198,8 +200,9 @@ class Batch {
 struct Context {
   vmx_context *ctx = nullptr;
   nb::object parallel_for;
+  const int process; // that made it
   Context(int threads, const char *isa, nb::object parallel_for);
-  ~Context() { vmx_context_destroy(ctx); }
+  ~Context();
   Context(const Context &) = delete;
 };
 
@@ -210,6 +213,9 @@ struct Workspace {
   ~Workspace() { vmx_workspace_destroy(ws); }
   Workspace(const Workspace &) = delete;
 };
+
+/// The Context of an argument that is one or None.
+const Context *context_of(nb::handle object);
 
 inline const vmx_context *raw(const Context *context) { return context ? context->ctx : nullptr; }
 inline vmx_workspace *raw(const Workspace *workspace) { return workspace ? workspace->ws : nullptr; }
@@ -223,6 +229,9 @@ vmx_status without_gil(Call &&call) {
 
 // ---------------------------------------------------------------------------------------------------- arguments
 
+/// A whole number; argument names it in errors.
+int64_t integer(nb::handle object, const char *argument);
+
 /// Temperatures: None, a number for all rows, or an array of f32.
 class Temperature {
  public:
@@ -233,6 +242,7 @@ class Temperature {
   /// Whether a walk over several slabs may go on after its first call: every value is valid.
   void check_all() const;
   bool is_array() const { return array_.given(); }
+  const Array &array() const { return array_; }
   const float *data() const { return array_.given() ? reinterpret_cast<const float *>(array_.data) : given_ ? &value_ : nullptr; }
   int64_t stride() const { return array_.given() && array_.ndim == 1 && array_.shape[0] != 1 ? array_.stride[0] : 0; }
   const float *at(const char *moved) const { return array_.given() ? reinterpret_cast<const float *>(moved) : data(); }

@@ -12,7 +12,7 @@ PackedWeights::PackedWeights(nb::handle weights_, nb::object context_) : context
   const vmx_matrix w = weights.matrix();
   classes = w.rows;
   dim = w.cols;
-  const Context *c = context.is_none() ? nullptr : nb::cast<const Context *>(context);
+  const Context *c = context_of(context);
   check(without_gil([&] { return vmx_pack_weights(raw(c), &w, &packed); }));
 }
 

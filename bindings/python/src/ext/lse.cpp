@@ -10,6 +10,7 @@ namespace {
 
 /// States of n rows in memory that Python sees as bytes.
 struct LseState {
+  Array memory;     // its view keeps the memory where it is
   nb::object bytes; // uint8 [n, 96]
   vmx_lse_state *states = nullptr;
   int64_t n = 0;
@@ -18,6 +19,9 @@ struct LseState {
 
   LseState(int64_t rows, nb::handle temperature_, bool sums, bool entropy, nb::handle buffer) : n(rows) {
     if (rows < 0) raise(VMX_ERR_SHAPE, "n is %lld; it must be at least 0", static_cast<long long>(rows));
+    if (rows > INT64_MAX / static_cast<int64_t>(sizeof(vmx_lse_state))) {
+      raise(VMX_ERR_SIZE, "n is %lld, more than memory can hold", static_cast<long long>(rows));
+    }
     if (sums) flags |= VMX_FOLD_SUMS;
     if (entropy) flags |= VMX_FOLD_ENTROPY;
     const Temperature t(temperature_, rows);
@@ -27,7 +31,6 @@ struct LseState {
     } else if (t.is_given()) {
       temperature.push_back(t.value());
     }
-    Array memory;
     if (buffer.is_none()) {
       const int64_t shape[] = {rows, sizeof(vmx_lse_state)};
       memory.make_numpy(2, shape, dtype_u8);

@@ -147,7 +147,7 @@ nb::object draw(const Sampler &s, int64_t m, nb::handle hidden_, nb::handle rows
     }
   }
   if (!rows_.is_none()) {
-    const auto wanted = nb::cast<int64_t>(rows_);
+    const int64_t wanted = integer(rows_, "rows");
     if (wanted < 0 || (each && wanted != rows)) {
       raise(VMX_ERR_SHAPE, "rows is %lld%s", static_cast<long long>(wanted), each ? "; hidden has another number of them" : "");
     }
@@ -203,7 +203,7 @@ nb::object log_q(const Sampler &s, nb::handle classes_, nb::handle hidden_, int6
   int64_t tries_stride = 0;
   if (!tries_.is_none()) {
     if (PyLong_Check(tries_.ptr())) {
-      one_try = nb::cast<int64_t>(tries_);
+      one_try = integer(tries_, "tries");
       tries_data = &one_try;
     } else {
       tries.open(tries_, "tries");
@@ -221,6 +221,7 @@ nb::object log_q(const Sampler &s, nb::handle classes_, nb::handle hidden_, int6
   vmx_vector q;
   const Array &like = hidden.given() ? hidden : classes.ids;
   if (classes.is_tuple) {
+    classes.ids.need_ndim(1);
     out.out(out_, "out", like, 1, classes.ids.shape, type, !dtype.is_none());
     list = classes.csr();
     q = out.vector();

@@ -45,6 +45,7 @@ void ready(Batch &batch, const Temperature &temperature, const Array &out, const
   if (batch.single()) return;
   temperature.check_all();
   need_distinct(out);
+  need_apart(out, temperature.array());
   (need_apart(out, others), ...);
 }
 
@@ -91,6 +92,10 @@ nb::object forward(Forward function, nb::handle x_, int64_t axis_, nb::handle ou
   if (!batch.single()) {
     need_distinct(lse);
     need_apart(lse, x);
+    need_apart(lse, temperature.array());
+    need_apart(lse, flags);
+    need_apart(flags, x);
+    need_apart(flags, temperature.array());
   }
   vmx_softmax_options options = options_of(temperature, precise, zero_masked);
   options.temperature_stride = batch.row_stride(it);

@@ -52,6 +52,9 @@ nb::object topk(nb::handle x_, int64_t k, int64_t axis_, bool largest, bool sort
     need_apart(values, x);
     need_apart(ids, x);
     need_apart(values, ids);
+    need_apart(values, flags);
+    need_apart(ids, flags);
+    need_apart(flags, x);
   }
   vmx_topk_options options = VMX_TOPK_OPTIONS_INIT;
   options.flags = topk_flags(largest, sorted);

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The modules: they learn, save and load, and their gradients are what their options say."""
 
+import copy
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -94,7 +96,58 @@ def test_in_batch_softmax_loss() -> None:
     torch.testing.assert_close(vt.InBatchSoftmaxLoss(temperature=0.2)(queries, keys), want)
 
 
+def test_modules_may_be_cast() -> None:
+    hidden, target = torch.randn(6, 8).bfloat16(), torch.randint(40, (6,))
+    layer = vt.LinearCrossEntropy(8, 40).to(torch.bfloat16)
+    loss = layer(hidden, target)
+    loss.backward()
+    want = TF.cross_entropy(TF.linear(hidden.float(), layer.weight.float(), layer.bias.float()), target)
+    torch.testing.assert_close(loss, want, rtol=1e-5, atol=1e-5)
+    assert layer.weight.grad.dtype == layer.bias.grad.dtype == torch.bfloat16
+    assert layer.topk(hidden, 3)[1].shape == layer.topk(hidden.float(), 3)[1].shape == (6, 3)
+    sampled = vt.SampledSoftmaxLoss(8, 40, 10, bias=True, sparse=True).bfloat16()
+    sampled(hidden, target).backward()
+    assert sampled.bias.grad.dtype == torch.bfloat16 and sampled.bias.grad.is_sparse
+    x = torch.randn(6, 40).bfloat16()
+    weighted = vt.CrossEntropyLoss(torch.rand(40)).bfloat16()
+    torch.testing.assert_close(weighted(x, target), TF.cross_entropy(x.float(), target, weighted.weight.float()))
+
+
+@pytest.mark.parametrize("sampler", ["uniform", "midx", "counts", "given"])
+def test_sampled_losses_are_copied_and_saved(sampler: str) -> None:
+    of = {"counts": torch.arange(1, 41), "given": vastmax.Sampler.uniform(40)}.get(sampler, sampler)
+    loss = vt.SampledSoftmaxLoss(8, 40, 10, sampler=of, seed=3)
+    hidden, target = torch.randn(6, 8), torch.randint(40, (6,))
+    loss(hidden, target)
+    copies = [copy.deepcopy(loss)]
+    if sampler != "given":
+        copies.append(pickle.loads(pickle.dumps(loss)))
+    want = loss(hidden, target)
+    for other in copies:
+        assert other.step == 1 and other.weight is not loss.weight
+        torch.testing.assert_close(other(hidden, target), want)
+    if sampler == "given":
+        assert copies[0].sampler is of
+
+
+def test_draws_are_on_the_cpu_whatever_the_default_device() -> None:
+    loss = vt.SampledSoftmaxLoss(8, 40, 10, reduction="none")
+    hidden, target = torch.randn(3, 8, requires_grad=True), torch.randint(40, (3,))
+    with torch.device("meta"):
+        loss(hidden, target).sum().backward()
+        loss(hidden, (torch.tensor([0, 1, 1, 3], device="cpu"), target)).sum().backward()
+    assert hidden.grad.abs().sum() > 0
+
+
+def test_losses_of_rows_have_the_shape_of_their_targets() -> None:
+    loss = vt.SampledSoftmaxLoss(8, 40, 10, reduction="none")
+    assert loss(torch.randn(2, 3, 8), torch.randint(40, (2, 3))).shape == (2, 3)
+    assert loss(torch.randn(3, 8), (torch.tensor([0, 1, 1, 3]), torch.tensor([1, 2, 3]))).shape == (3,)
+
+
 def test_wrong_samplers_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 weights.*40 classes"):
+        vt.SampledSoftmaxLoss(8, 40, 10, sampler=torch.ones(3))
     with pytest.raises(ValueError, match="'zipf'"):
         vt.SampledSoftmaxLoss(8, 40, 10, sampler="zipf")
     with pytest.raises(ValueError, match="7 classes"):

@@ -19,8 +19,8 @@ def leaf(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return torch.randn(*shape, dtype=dtype).requires_grad_()
 
 
-def check_op(op: torch._ops.OpOverload, args: tuple) -> None:  # type: ignore[type-arg]
-    result = opcheck(op, args, test_utils=TESTS)
+def check_op(op: torch._ops.OpOverload, args: tuple, tests: tuple = TESTS) -> None:  # type: ignore[type-arg]
+    result = opcheck(op, args, test_utils=tests)
     assert set(result.values()) == {"SUCCESS"}
 
 
@@ -73,6 +73,19 @@ def test_opcheck_sampled_loss(loss: str, sparse: bool) -> None:
 
 def test_opcheck_in_batch_softmax() -> None:
     check_op(OPS.in_batch_softmax.default, (leaf(4, 5), leaf(4, 5), None, None, "cosine", 0.5, "mean", [True, True]))
+
+
+def test_opcheck_gradients() -> None:
+    check_op(OPS.made_gradient.default, (torch.randn(4, 5), torch.tensor(2.0), torch.randn(4, 5), torch.randn(7, 5), None))
+    x, table, target, grad = torch.randn(4, 5), torch.randn(9, 5), torch.tensor([1, 0, -100, 6]), torch.randn(4)
+    lists = torch.tensor([0, 1, 3, 3, 4]), torch.rand(4)
+    for indptr, weights in ((None, None), lists):
+        check_op(OPS.linear_cross_entropy_backward.default,
+                 (x, table, target, indptr, weights, torch.randn(9), None, grad, -100, 0.1, 0.0, 0.0, 1.0, 0, [True] * 3))  # fmt: skip
+    for sparse in (False, True):
+        check_op(OPS.sampled_loss_backward.default,
+                 (x, table, None, target.abs() % 9, *lists, torch.tensor([5, 7, 8]), None, None, None, grad, "neg", "none", "dot",
+                  False, False, 1.0, 0.4, 1.0, sparse, [True, True, False]), TESTS[:3] if sparse else TESTS)  # fmt: skip
 
 
 # ----------------------------------------------------------------------------------------------------- gradcheck
@@ -164,6 +177,63 @@ def test_differences_in_batch_softmax(score: str) -> None:
         assert differences(f, [queries, keys]) < BOUND
 
 
+LOSSES = {
+    "linear": lambda h, w, **o: vt.linear_cross_entropy(h, w, torch.tensor([1, 2, 0]), **o),
+    "sampled": lambda h, w, **o: vt.sampled_loss(h, w, torch.tensor([1, 2, 0]), torch.tensor([3, 4]), **o),
+    "in batch": lambda h, w: vt.in_batch_softmax(h, w[:3]),
+    "given": lambda h, w, **o: vt.cross_entropy(h @ w.T, torch.tensor([1, 2, 0]), **o),
+    "softmax": lambda h, w: vt.softmax(h @ w.T)[:, 0],
+    "log_softmax": lambda h, w: vt.log_softmax(h @ w.T)[:, 0],
+    "logsumexp": lambda h, w: vt.logsumexp(h @ w.T),
+}
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_second_derivatives_are_an_error_and_not_zero(name: str, reduction: str) -> None:
+    hidden, weight = leaf(3, 4), leaf(6, 4)
+    options = {"reduction": reduction} if name in ("linear", "sampled", "given") else {}
+    value = LOSSES[name](hidden, weight, **options).sum()
+    (grad,) = torch.autograd.grad(value, hidden, create_graph=True)
+    with pytest.raises(RuntimeError, match="no autograd formula"):
+        (value + grad.pow(2).sum()).backward()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["linear", "sampled", "given"])
+def test_gradients_that_are_not_finite_go_through(name: str, bad: float) -> None:
+    hidden, weight = leaf(3, 4), leaf(6, 4)
+    want = torch.autograd.grad(LOSSES[name](hidden, weight, reduction="none"), hidden, torch.tensor([1.0, 0.0, 1.0]))[0]
+    LOSSES[name](hidden, weight, reduction="none").backward(torch.tensor([1.0, bad, 1.0]))
+    assert not hidden.grad[1].isfinite().any()
+    torch.testing.assert_close(hidden.grad[::2], want[::2])
+    assert weight.grad.isnan().any()
+
+
+def test_gradients_that_are_not_finite_of_lists_and_ignored_rows() -> None:
+    hidden, weight = leaf(4, 4), leaf(6, 4)
+    lists = torch.tensor([0, 2, 2, 3, 4]), torch.tensor([1, 4, 0, -100])
+    nan = float("nan")
+    vt.linear_cross_entropy(hidden, weight, lists, reduction="none").backward(torch.tensor([1.0, nan, 1.0, nan]))
+    assert hidden.grad.isfinite().all() and weight.grad.isfinite().all()  # rows without targets have no gradient
+    vt.linear_cross_entropy(hidden, weight, lists, reduction="none").backward(torch.tensor([nan, 1.0, 1.0, 1.0]))
+    assert hidden.grad[0].isnan().all() and hidden.grad[1:].isfinite().all() and weight.grad.isnan().all()
+
+
+def test_what_has_no_gradient_says_so() -> None:
+    x, target = leaf(3, 5), torch.tensor([1, 2, 0])
+    with pytest.raises(TypeError, match="^weight requires a gradient"):
+        vt.cross_entropy(x, target, leaf(5))
+    with pytest.raises(TypeError, match="^weights requires a gradient"):
+        vt.cross_entropy(x, (None, target, leaf(3)))
+    with pytest.raises(TypeError, match="^class_weight requires a gradient"):
+        vt.linear_cross_entropy(x, leaf(7, 5), target, class_weight=leaf(7))
+    with pytest.raises(TypeError, match="^log_q requires a gradient"):
+        vt.sampled_loss(x, leaf(7, 5), target, torch.tensor([4, 5]), leaf(2), torch.zeros(3), correction="ranking")
+    with torch.no_grad():
+        vt.cross_entropy(x, target, torch.rand(5).requires_grad_())
+
+
 # -------------------------------------------------------------------------------------------- against PyTorch's own
 
 
@@ -210,6 +280,13 @@ def test_linear_cross_entropy_is_the_two_steps(reduction: str, dtype: torch.dtyp
         torch.testing.assert_close(mine.grad.double(), other.grad, **tight)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_class_weights_have_the_dtype_of_the_scores_as_pytorch_wants(dtype: torch.dtype) -> None:
+    x, weight, target = torch.randn(4, 5).to(dtype), torch.rand(5).to(dtype), torch.tensor([0, 1, 4, 2])
+    want = TF.cross_entropy(x.double(), target, weight.double())
+    torch.testing.assert_close(vt.cross_entropy(x, target, weight).double(), want, rtol=1e-6, atol=1e-6)
+
+
 def test_edges_of_cross_entropy() -> None:
     inf = float("inf")
     x = torch.tensor([[-inf, 0.0], [float("nan"), 0.0], [-inf, -inf]]).requires_grad_()
@@ -226,6 +303,10 @@ def test_bad_arguments_are_named() -> None:
         vt.cross_entropy(torch.zeros(1, 2), torch.tensor([0]), reduction="avg")
     with pytest.raises(ValueError, match=r"\(3,\)"):
         vt.cross_entropy(torch.zeros(2, 2), torch.zeros(3, dtype=torch.int64))
+    with pytest.raises(TypeError, match="target is of type list"):
+        vt.cross_entropy(torch.zeros(2, 2), [0, 1])
+    with pytest.raises(ValueError, match="target is a tuple of 1"):
+        vt.cross_entropy(torch.zeros(2, 2), (torch.zeros(2),))
     with pytest.raises(NotImplementedError, match="probabilities"):
         vt.cross_entropy(torch.zeros(2, 2), torch.zeros(2, 2))
     with pytest.raises(ValueError, match="targets.* 7"):

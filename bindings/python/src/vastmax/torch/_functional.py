@@ -22,8 +22,23 @@ def _dim(x: Tensor, dim: int) -> int:
 
 def _on_cpu(**tensors: Any) -> None:
     for name, tensor in tensors.items():
-        if isinstance(tensor, Tensor) and tensor.device.type not in ("cpu", "meta"):
+        if tensor is None:
+            continue
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name} is of type {type(tensor).__name__}; it must be a tensor")
+        if tensor.device.type not in ("cpu", "meta"):
             raise TypeError(f"{name} is on device {tensor.device}; vastmax computes on the CPU")
+
+
+def _constants(**tensors: Any) -> None:
+    for name, tensor in tensors.items():
+        if tensor is not None and tensor.requires_grad and torch.is_grad_enabled():
+            raise TypeError(f"{name} requires a gradient, and there is none of it: use {name}.detach()")
+
+
+def _f32(tensor: Tensor | None) -> Tensor | None:
+    """As the library takes class weights; a module cast to bfloat16 has them in that."""
+    return tensor if tensor is None or tensor.dtype == torch.float32 else tensor.to(torch.float32)
 
 
 def _wants(*tensors: Tensor | None) -> list[bool]:
@@ -35,6 +50,8 @@ def _targets(target: Targets) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """ids, indptr, weights."""
     if not isinstance(target, tuple):
         return target, None, None
+    if len(target) not in (2, 3):
+        raise ValueError(f"target is a tuple of {len(target)}; it must be (indptr, ids) or (indptr, ids, weights)")
     if len(target) == 2:
         return target[1], target[0], None
     indptr, ids, weights = target
@@ -138,7 +155,7 @@ def cross_entropy(
             classes are moved to the end, which is a copy.
         target: int64 or int32: [], [N] or [N, d1, ...]; or, for [N, C], a tuple (indptr, ids[, weights]): row r has the
             targets ids[indptr[r]:indptr[r + 1]].
-        weight: float32 [C]: multiplies the loss of each class.
+        weight: [C], used as float32: multiplies the loss of each class.
         ignore_index: A target equal to it does not count.
         reduction: "mean" (by the weight of the rows not ignored), "sum" or "none".
         label_smoothing: In [0, 1].
@@ -164,7 +181,8 @@ def cross_entropy(
     """
     _check_reduction(reduction)
     ids, indptr, weights = _targets(target)
-    _on_cpu(input=input, target=ids, weight=weight)
+    _on_cpu(input=input, target=ids, indptr=indptr, weights=weights, weight=weight)
+    _constants(weights=weights, weight=weight)
     if ids.is_floating_point():
         raise NotImplementedError("targets as class probabilities: give class indices, or a list of them with weights")
     shape = ids.shape
@@ -179,7 +197,7 @@ def cross_entropy(
     elif x.dim() != 2:
         raise ValueError(f"input has shape {tuple(x.shape)}; with lists of targets it must be [N, C]")
     value: Tensor = torch.ops.vastmax.cross_entropy(
-        x, ids, indptr, weights, weight, reduction, ignore_index, label_smoothing, softcap, z_loss, temperature
+        x, ids, indptr, weights, _f32(weight), reduction, ignore_index, label_smoothing, softcap, z_loss, temperature
     )[0]
     return value.reshape(shape) if reduction == "none" and indptr is None else value
 
@@ -207,8 +225,8 @@ def linear_cross_entropy(
         hidden: [..., dim], float32 or bfloat16; cast to the dtype of weight if it differs.
         weight: [classes, dim].
         target: int64 or int32 [...]; or for hidden [N, dim] a tuple (indptr, ids[, weights]).
-        bias: float32 [classes].
-        class_weight: float32 [classes]: multiplies the loss of each class.
+        bias: [classes], used as float32.
+        class_weight: [classes], used as float32: multiplies the loss of each class.
         ignore_index, reduction, label_smoothing, softcap, z_loss, temperature: As in cross_entropy. z_loss needs "mean" or
             "sum".
         memory_limit: Bytes of scratch; 0: 128 MiB. More is faster.
@@ -230,7 +248,8 @@ def linear_cross_entropy(
     """
     _check_reduction(reduction)
     ids, indptr, weights = _targets(target)
-    _on_cpu(hidden=hidden, weight=weight, target=ids, bias=bias)
+    _on_cpu(hidden=hidden, weight=weight, target=ids, indptr=indptr, weights=weights, bias=bias, class_weight=class_weight)
+    _constants(weights=weights, class_weight=class_weight)
     if hidden.dtype != weight.dtype:
         hidden = hidden.to(weight.dtype)
     wants = _wants(hidden, weight, bias)
@@ -245,7 +264,7 @@ def linear_cross_entropy(
     if reduction == "none":
         wants = [False] * 3  # the backward pass makes them, when it knows each row's gradient
     value: Tensor = torch.ops.vastmax.linear_cross_entropy(
-        hidden, weight, ids, indptr, weights, bias, class_weight, reduction, ignore_index, label_smoothing, softcap, z_loss,
+        hidden, weight, ids, indptr, weights, bias, _f32(class_weight), reduction, ignore_index, label_smoothing, softcap, z_loss,
         temperature, memory_limit, wants,
     )[0]  # fmt: skip
     return value.reshape(shape) if reduction == "none" and indptr is None else value
@@ -280,7 +299,7 @@ def sampled_loss(
         target: int64 or int32 [rows], or a tuple (indptr, ids[, weights]).
         candidates, log_q, target_log_q, loss, correction, score, reduction, keep_hits, joint, temperature, margin,
             negative_weight, identity: As in vastmax.sampled_loss.
-        bias: float32 [classes].
+        bias: [classes], used as float32.
         sparse: Gradients of weight and bias are sparse COO tensors of the classes touched.
 
     Returns:
@@ -298,7 +317,9 @@ def sampled_loss(
     """
     _check_reduction(reduction)
     ids, indptr, weights = _targets(target)
-    _on_cpu(hidden=hidden, weight=weight, target=ids, candidates=candidates, bias=bias)
+    _on_cpu(hidden=hidden, weight=weight, target=ids, indptr=indptr, weights=weights, candidates=candidates, log_q=log_q,
+            target_log_q=target_log_q, bias=bias, identity=identity)  # fmt: skip
+    _constants(weights=weights, log_q=log_q, target_log_q=target_log_q)
     if hidden.dtype != weight.dtype:
         hidden = hidden.to(weight.dtype)
     wants = _wants(hidden, weight, bias) if reduction != "none" else [False] * 3
@@ -341,7 +362,8 @@ def in_batch_softmax(
     """
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction is {reduction!r}; it must be 'mean' or 'sum'")
-    _on_cpu(queries=queries, keys=keys)
+    _on_cpu(queries=queries, keys=keys, identity=identity, log_q=log_q)
+    _constants(log_q=log_q)
     value: Tensor = torch.ops.vastmax.in_batch_softmax(
         queries, keys, identity, log_q, score, temperature, reduction, _wants(queries, keys)
     )[0]

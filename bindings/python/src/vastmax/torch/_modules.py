@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -20,7 +21,7 @@ class CrossEntropyLoss(nn.Module):
     """torch.nn.CrossEntropyLoss with class indices; see cross_entropy.
 
     Args:
-        weight: float32 [C]: multiplies the loss of each class.
+        weight: [C], used as float32: multiplies the loss of each class.
         ignore_index, reduction, label_smoothing, softcap, z_loss, temperature: As in cross_entropy.
 
     >>> import torch, vastmax.torch
@@ -66,7 +67,7 @@ class LinearCrossEntropy(nn.Module):
         num_classes: Number of classes.
         bias: Learn a bias.
         ignore_index, reduction, label_smoothing, softcap, z_loss, temperature, memory_limit: As in linear_cross_entropy.
-        device, dtype: Of the parameters: the CPU; float32 or bfloat16 (bias always float32).
+        device, dtype: Of the parameters: the CPU; float32 or bfloat16 (the bias is float32, unless the module is cast).
 
     >>> import torch, vastmax.torch
     >>> loss = vastmax.torch.LinearCrossEntropy(8, 1000)
@@ -100,8 +101,9 @@ class LinearCrossEntropy(nn.Module):
     @torch.no_grad()
     def topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """The k largest scores of each row and their classes, [..., k] both: exact, and again without storing all scores."""
-        bias = None if self.bias is None else self.bias.detach()
-        found = vastmax.linear_topk(hidden.detach(), self.weight.detach(), k, bias, context=context())
+        bias = None if self.bias is None else self.bias.detach().to(torch.float32)
+        hidden = hidden.detach().to(self.weight.dtype)
+        found = vastmax.linear_topk(hidden, self.weight.detach(), k, bias, context=context())
         return found.values, found.ids
 
     def extra_repr(self) -> str:
@@ -135,6 +137,22 @@ class _SampledLoss(nn.Module):
             raise ValueError(f"sampler has {self._made.classes} classes; the table has {num_classes}")
         if isinstance(sampler, str) and sampler not in ("uniform", "log_uniform", "midx", "quadratic", "exact"):
             raise ValueError(f"sampler is {sampler!r}; it must be uniform, log_uniform, midx, quadratic or exact")
+        if not isinstance(sampler, (str, vastmax.Sampler)) and len(sampler) != num_classes:
+            raise ValueError(f"sampler has {len(sampler)} weights; the table has {num_classes} classes")
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        if self._made is not self._sampler_of:
+            state["_made"] = None  # no sampler can be pickled; this one can be made again
+        return state
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _SampledLoss:
+        if isinstance(self._sampler_of, vastmax.Sampler):
+            memo[id(self._sampler_of)] = self._sampler_of  # the copy shares a sampler given
+        made = type(self).__new__(type(self))
+        memo[id(self)] = made
+        made.__setstate__(copy.deepcopy(self.__getstate__(), memo))  # type: ignore[no-untyped-call]
+        return made
 
     def reset_parameters(self) -> None:
         """Draws weight as nn.Linear does; bias is 0."""
@@ -172,7 +190,7 @@ class _SampledLoss(nn.Module):
         rows = hidden.shape[0] if scored or self.per_row else None
         query = hidden.detach().to(self.weight.dtype) if scored else None
         replace = sampler.kind == "exact" and not self.unique
-        candidates = torch.empty((m,) if rows is None else (rows, m), dtype=torch.int64)
+        candidates = torch.empty((m,) if rows is None else (rows, m), dtype=torch.int64, device="cpu")
         drawn = sampler.draw(
             m, query, rows=None if scored else rows, unique=self.unique, counts=self.wants_counts, replace=replace,
             seed=self.seed, step=self.step, ids_out=candidates, log_q_out=self.wants_log_q or self.wants_counts,
@@ -187,18 +205,20 @@ class _SampledLoss(nn.Module):
             tries = int(drawn.tries) if rows is None else drawn.tries
         of_targets = sampler.log_q(
             classes, query, draws=m if self.wants_counts else 0, tries=tries, context=context(),
-            out=torch.empty(ids.shape, dtype=torch.float32),
+            out=torch.empty(ids.shape, dtype=torch.float32, device="cpu"),
         )  # fmt: skip
         return candidates, drawn.log_q, of_targets
 
     def forward(self, hidden: Tensor, target: F.Targets) -> Tensor:
         """hidden [..., in_features], target [...] (or, for [rows, in_features], a tuple (indptr, ids[, weights])): the
-        loss, over negatives drawn anew."""
-        if not isinstance(target, tuple) and hidden.dim() != 2:
+        loss, over negatives drawn anew; with "none" of the shape of target, or one for each list."""
+        shape = None if isinstance(target, tuple) else target.shape
+        if shape is not None and hidden.dim() != 2:
             hidden, target = hidden.reshape(-1, hidden.shape[-1]), target.reshape(-1)
         candidates, log_q, target_log_q = self.draw(hidden, target)
-        return F.sampled_loss(hidden, self.weight, target, candidates, log_q, target_log_q, self.bias, loss=self.loss,
-                              **self.options)  # fmt: skip
+        value = F.sampled_loss(hidden, self.weight, target, candidates, log_q, target_log_q, self.bias, loss=self.loss,
+                               **self.options)  # fmt: skip
+        return value if shape is None or self.options["reduction"] != "none" else value.reshape(shape)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, num_classes={self.num_classes}, num_negatives={self.num_negatives}"

@@ -49,6 +49,11 @@ def _plain(tensor: Optional[Tensor]) -> Any:
     return None if tensor is None else tensor.detach()
 
 
+def _bias(tensor: Optional[Tensor]) -> Any:
+    """As the library takes it; a module cast to bfloat16 has it in that."""
+    return None if tensor is None else tensor.detach().to(torch.float32)
+
+
 def _wide(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
@@ -225,6 +230,56 @@ def _cross_entropy_backward(ctx: Any, grad: Tensor, _lse: Any, _weight: Any) -> 
 register_autograd("vastmax::cross_entropy", _cross_entropy_backward, setup_context=_cross_entropy_setup)
 
 
+# ------------------------------------------------------------------------------------------ gradients of the others
+
+
+@custom_op("vastmax::made_gradient", mutates_args=())
+def made_gradient(made: Tensor, grad: Tensor, a: Tensor, b: Tensor, c: Optional[Tensor]) -> Tensor:
+    """A gradient that the forward pass made, times that of the total.
+
+    a, b and c are what it depends on: the operator has no formula of its own, so that a second derivative is an error. A product
+    would be taken for a constant.
+    """
+    return _plain(made) * _plain(grad).to(made.dtype)
+
+
+@register_fake("vastmax::made_gradient")
+def _(made: Tensor, grad: Tensor, a: Tensor, b: Tensor, c: Optional[Tensor]) -> Tensor:
+    return torch.empty(made.shape, dtype=made.dtype, device=made.device)
+
+
+def _each(
+    grad: Tensor, target: Tensor, indptr: Optional[Tensor], weights: Optional[Tensor], ignore_index: Optional[int]
+) -> Tuple[Tensor, Optional[Tensor]]:
+    """Each row's gradient as the weight of its targets, and which rows have one that no weight can be: NaN or infinite."""
+    rows = None
+    if indptr is None:
+        each = grad
+    else:
+        rows = torch.repeat_interleave(torch.arange(len(grad), device=grad.device), indptr[1:] - indptr[:-1])
+        each = grad[rows]
+    each = each if weights is None else each * weights
+    bad = ~torch.isfinite(each)
+    if not bad.any():
+        return each, None
+    each = each.masked_fill(bad, 0.0)
+    if ignore_index is not None:
+        bad &= target != ignore_index
+    lost = bad if rows is None else torch.zeros_like(grad, dtype=torch.bool).index_fill_(0, rows[bad], True)
+    return each, lost if lost.any() else None
+
+
+def _lose(lost: Optional[Tensor], of_rows: Tensor, *sums: Tensor) -> Tuple[Any, ...]:
+    """The gradients with NaN where rows that are lost stand in them."""
+    if lost is not None:
+        if of_rows.numel():
+            of_rows[lost] = float("nan")
+        for g in sums:
+            if g.is_floating_point():
+                g.fill_(float("nan"))
+    return of_rows, *sums
+
+
 # ------------------------------------------------------------------------------------------ linear cross-entropy
 
 
@@ -236,7 +291,7 @@ def linear_cross_entropy(
 ) -> Tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     """The total ("none": the losses), and gradients of hidden, weight and bias of it, each empty unless wanted."""
     r = vastmax.linear_cross_entropy(
-        _plain(hidden), _plain(weight), _lists(target, indptr, weights), _plain(bias), reduction=reduction,
+        _plain(hidden), _plain(weight), _lists(target, indptr, weights), _bias(bias), reduction=reduction,
         ignore_index=ignore_index, label_smoothing=label_smoothing, softcap=softcap, z_loss=z_loss, temperature=temperature,
         class_weight=_plain(class_weight), grad_hidden=wants[0], grad_weights=wants[1], grad_bias=wants[2],
         memory_limit=memory_limit, full=True, context=context(),
@@ -268,36 +323,61 @@ def _(
 
 def _linear_setup(ctx: Any, inputs: Tuple[Any, ...], output: Tuple[Tensor, ...]) -> None:
     hidden, weight, target, indptr, weights, bias, class_weight, ctx.reduction, *ctx.options = inputs
-    ctx.dtypes = hidden.dtype, weight.dtype
+    ctx.dtypes = weight.dtype, None if bias is None else bias.dtype
     ctx.mark_non_differentiable(*output[1:])
     if ctx.reduction == "none":
         ctx.save_for_backward(hidden, weight, target, indptr, weights, bias, class_weight)
     else:
-        ctx.save_for_backward(*output[1:])
+        ctx.save_for_backward(hidden, weight, bias, *output[1:])
 
 
 def _linear_backward(ctx: Any, grad: Tensor, *_rest: Any) -> Tuple[Any, ...]:
     needs = ctx.needs_input_grad[0], ctx.needs_input_grad[1], ctx.needs_input_grad[5]
     if ctx.reduction == "none":
-        # Each row's gradient as the weight of its target, and the sum of that.
-        hidden, weight, target, indptr, weights, bias, class_weight = ctx.saved_tensors
-        if indptr is None:
-            each = grad
-        else:
-            each = torch.repeat_interleave(grad, indptr[1:] - indptr[:-1], output_size=target.shape[0])
-        each = each if weights is None else each * weights
-        _, *grads = torch.ops.vastmax.linear_cross_entropy(
-            hidden, weight, target, indptr, each, bias, class_weight, "sum", *ctx.options[:-1], list(needs)
-        )
+        grads = torch.ops.vastmax.linear_cross_entropy_backward(*ctx.saved_tensors, grad, *ctx.options[:-1], list(needs))
     else:
-        grads = [g * grad.to(g.dtype) if need else None for g, need in zip(ctx.saved_tensors, needs)]
+        hidden, weight, bias, *made = ctx.saved_tensors
+        grads = [
+            torch.ops.vastmax.made_gradient(g, grad, hidden, weight, bias) if need else None for g, need in zip(made, needs)
+        ]
     grad_hidden, grad_weight, grad_bias = (g if need else None for g, need in zip(grads, needs))
     if grad_weight is not None:
-        grad_weight = grad_weight.to(ctx.dtypes[1])
+        grad_weight = grad_weight.to(ctx.dtypes[0])
+    if grad_bias is not None:
+        grad_bias = grad_bias.to(ctx.dtypes[1])
     return grad_hidden, grad_weight, None, None, None, grad_bias, *[None] * 9
 
 
 register_autograd("vastmax::linear_cross_entropy", _linear_backward, setup_context=_linear_setup)
+
+
+@custom_op("vastmax::linear_cross_entropy_backward", mutates_args=())
+def linear_cross_entropy_backward(
+    hidden: Tensor, weight: Tensor, target: Tensor, indptr: Optional[Tensor], weights: Optional[Tensor],
+    bias: Optional[Tensor], class_weight: Optional[Tensor], grad: Tensor, ignore_index: int, label_smoothing: float,
+    softcap: float, z_loss: float, temperature: float, memory_limit: int, wants: List[bool],
+) -> Tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """Gradients of hidden, weight and bias by those of each row's loss."""
+    each, lost = _each(grad, target, indptr, weights, ignore_index)
+    _, *grads = linear_cross_entropy(
+        hidden, weight, target, indptr, each, bias, class_weight, "sum", ignore_index, label_smoothing, softcap, z_loss,
+        temperature, memory_limit, wants,
+    )  # fmt: skip
+    return _lose(lost, *grads)
+
+
+@register_fake("vastmax::linear_cross_entropy_backward")
+def _(
+    hidden: Tensor, weight: Tensor, target: Tensor, indptr: Optional[Tensor], weights: Optional[Tensor],
+    bias: Optional[Tensor], class_weight: Optional[Tensor], grad: Tensor, ignore_index: int, label_smoothing: float,
+    softcap: float, z_loss: float, temperature: float, memory_limit: int, wants: List[bool],
+) -> Tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    f32 = torch.float32
+    return (
+        torch.empty(hidden.shape, dtype=hidden.dtype, device=hidden.device) if wants[0] else _nothing(hidden),
+        torch.empty(weight.shape, dtype=f32, device=weight.device) if wants[1] else _nothing(weight, f32),
+        weight.new_empty((weight.shape[0],), dtype=f32) if wants[2] else _nothing(weight, f32),
+    )
 
 
 # ------------------------------------------------------------------------------------------------ sampled losses
@@ -314,7 +394,7 @@ def sampled_loss(
     of_table = wants[1] or wants[2]
     r = vastmax.sampled_loss(
         _plain(hidden), _plain(table), _lists(target, indptr, weights), _plain(candidates), _plain(log_q),
-        _plain(target_log_q), bias=_plain(bias), loss=loss, correction=correction, score=score, reduction=reduction,
+        _plain(target_log_q), bias=_bias(bias), loss=loss, correction=correction, score=score, reduction=reduction,
         keep_hits=keep_hits, joint=joint, temperature=temperature, margin=margin, negative_weight=negative_weight,
         identity=_plain(identity), grad_hidden=wants[0], grad_table=not sparse and wants[1],
         grad_bias=not sparse and wants[2], grad_sparse=sparse and of_table, full=True, context=context(),
@@ -339,17 +419,22 @@ def _(
     identity: Optional[Tensor], loss: str, correction: str, score: str, reduction: str, keep_hits: bool, joint: bool,
     temperature: float, margin: float, negative_weight: float, sparse: bool, wants: List[bool],
 ) -> Tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    value = hidden.new_empty((hidden.shape[0],) if reduction == "none" else (), dtype=torch.float32)
+    return value, *_sampled_grads_fake(hidden, table, bias, sparse, wants)
+
+
+def _sampled_grads_fake(
+    hidden: Tensor, table: Tensor, bias: Optional[Tensor], sparse: bool, wants: List[bool]
+) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
     f32 = torch.float32
-    value = hidden.new_empty((hidden.shape[0],) if reduction == "none" else (), dtype=f32)
     of_hidden = torch.empty(hidden.shape, dtype=hidden.dtype, device=hidden.device) if wants[0] else _nothing(hidden)
     if sparse and (wants[1] or wants[2]):
         n = torch.library.get_ctx().new_dynamic_size()
         ids = table.new_empty((n,), dtype=torch.int64)
         rows = table.new_empty((n, table.shape[1]), dtype=f32)
         of_bias = table.new_empty((n,), dtype=f32) if bias is not None else _nothing(table, f32)
-        return value, of_hidden, ids, rows, of_bias
+        return of_hidden, ids, rows, of_bias
     return (
-        value,
         of_hidden,
         _nothing(table, torch.int64),
         torch.empty(table.shape, dtype=f32, device=table.device) if wants[1] else _nothing(table, f32),
@@ -358,47 +443,66 @@ def _(
 
 
 def _sampled_setup(ctx: Any, inputs: Tuple[Any, ...], output: Tuple[Tensor, ...]) -> None:
-    hidden, table, *_ = inputs
+    _, table, bias, *_ = inputs
     ctx.reduction, ctx.sparse = inputs[13], inputs[19]
-    ctx.size, ctx.dtype = table.shape, table.dtype
+    ctx.size, ctx.dtypes = table.shape, (table.dtype, None if bias is None else bias.dtype)
     ctx.mark_non_differentiable(*output[1:])
     if ctx.reduction == "none":
-        ctx.options = inputs[10:20]
+        ctx.options = inputs[10:13] + inputs[14:20]
         ctx.save_for_backward(*inputs[:10])
     else:
-        ctx.save_for_backward(*output[1:])
+        ctx.save_for_backward(*inputs[:3], *output[1:])
 
 
 def _sampled_backward(ctx: Any, grad: Tensor, *_rest: Any) -> Tuple[Any, ...]:
     needs = ctx.needs_input_grad[:3]
     if ctx.reduction == "none":
-        # Each row's gradient as the weight of its targets, and the sum of that.
-        hidden, table, bias, target, indptr, weights, *others = ctx.saved_tensors
-        if indptr is None:
-            each = grad
-        else:
-            each = torch.repeat_interleave(grad, indptr[1:] - indptr[:-1], output_size=target.shape[0])
-        each = each if weights is None else each * weights
-        options = list(ctx.options)
-        options[3] = "sum"
-        _, of_hidden, ids, rows, of_bias = torch.ops.vastmax.sampled_loss(
-            hidden, table, bias, target, indptr, each, *others, *options, list(needs)
+        of_hidden, ids, rows, of_bias = torch.ops.vastmax.sampled_loss_backward(
+            *ctx.saved_tensors, grad, *ctx.options, list(needs)
         )
     else:
-        of_hidden, ids, rows, of_bias = ctx.saved_tensors
+        hidden, table, bias, of_hidden, ids, rows, of_bias = ctx.saved_tensors
         of_hidden, rows, of_bias = (
-            g * grad.to(g.dtype) if need else g for g, need in zip((of_hidden, rows, of_bias), needs)
+            torch.ops.vastmax.made_gradient(g, grad, hidden, table, bias) if need else g
+            for g, need in zip((of_hidden, rows, of_bias), needs)
         )
-    of_table: Any = rows.to(ctx.dtype) if needs[1] else None
+    of_table: Any = rows.to(ctx.dtypes[0]) if needs[1] else None
+    grad_bias: Any = of_bias.to(ctx.dtypes[1]) if needs[2] else None
     if ctx.sparse:
         if needs[1]:
             of_table = torch.sparse_coo_tensor(ids[None], of_table, ctx.size, is_coalesced=True, check_invariants=False)
         if needs[2]:
-            of_bias = torch.sparse_coo_tensor(ids[None], of_bias, ctx.size[:1], is_coalesced=True, check_invariants=False)
-    return of_hidden if needs[0] else None, of_table, of_bias if needs[2] else None, *[None] * 18
+            grad_bias = torch.sparse_coo_tensor(ids[None], grad_bias, ctx.size[:1], is_coalesced=True, check_invariants=False)
+    return of_hidden if needs[0] else None, of_table, grad_bias, *[None] * 18
 
 
 register_autograd("vastmax::sampled_loss", _sampled_backward, setup_context=_sampled_setup)
+
+
+@custom_op("vastmax::sampled_loss_backward", mutates_args=())
+def sampled_loss_backward(
+    hidden: Tensor, table: Tensor, bias: Optional[Tensor], target: Tensor, indptr: Optional[Tensor],
+    weights: Optional[Tensor], candidates: Tensor, log_q: Optional[Tensor], target_log_q: Optional[Tensor],
+    identity: Optional[Tensor], grad: Tensor, loss: str, correction: str, score: str, keep_hits: bool, joint: bool,
+    temperature: float, margin: float, negative_weight: float, sparse: bool, wants: List[bool],
+) -> Tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    """Gradients of hidden, and of table and bias, by those of each row's loss."""
+    each, lost = _each(grad, target, indptr, weights, None)
+    _, *grads = sampled_loss(
+        hidden, table, bias, target, indptr, each, candidates, log_q, target_log_q, identity, loss, correction, score, "sum",
+        keep_hits, joint, temperature, margin, negative_weight, sparse, wants,
+    )  # fmt: skip
+    return _lose(lost, *grads)
+
+
+@register_fake("vastmax::sampled_loss_backward")
+def _(
+    hidden: Tensor, table: Tensor, bias: Optional[Tensor], target: Tensor, indptr: Optional[Tensor],
+    weights: Optional[Tensor], candidates: Tensor, log_q: Optional[Tensor], target_log_q: Optional[Tensor],
+    identity: Optional[Tensor], grad: Tensor, loss: str, correction: str, score: str, keep_hits: bool, joint: bool,
+    temperature: float, margin: float, negative_weight: float, sparse: bool, wants: List[bool],
+) -> Tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    return _sampled_grads_fake(hidden, table, bias, sparse, wants)
 
 
 @custom_op("vastmax::in_batch_softmax", mutates_args=())
@@ -434,12 +538,14 @@ def _(
 
 def _in_batch_setup(ctx: Any, inputs: Tuple[Any, ...], output: Tuple[Tensor, ...]) -> None:
     ctx.mark_non_differentiable(*output[1:])
-    ctx.save_for_backward(*output[1:])
+    ctx.save_for_backward(*inputs[:2], *output[1:])
 
 
 def _in_batch_backward(ctx: Any, grad: Tensor, *_rest: Any) -> Tuple[Any, ...]:
+    queries, keys, *made = ctx.saved_tensors
     of_queries, of_keys = (
-        g * grad.to(g.dtype) if need else None for g, need in zip(ctx.saved_tensors, ctx.needs_input_grad[:2])
+        torch.ops.vastmax.made_gradient(g, grad, queries, keys, None) if need else None
+        for g, need in zip(made, ctx.needs_input_grad[:2])
     )
     return of_queries, of_keys, *[None] * 6
 

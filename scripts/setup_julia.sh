@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs Julia (1.5 or newer) where it is missing, and an empty package registry in its depot; does nothing when both are there.
+# Installs Julia (1.5 or newer) where it is missing, curl, and an empty package registry in its depot; does nothing when all is there.
 #   scripts/setup_julia.sh [--check | --registry]
 #     --check      only tell what is missing: exit status 1 if anything is
 #     --registry   only the registry (JULIA_DEPOT_PATH says in which depot, as for Julia itself)
@@ -28,6 +28,8 @@ recent_julia() { has julia && at_least 1.5 "$(julia --version | sed -n 's/^julia
 # With a libunwind that does not fit, this crashes instead of catching.
 throws_well() { julia --startup-file=no -e 'f(x; k=1) = x; try f(1; other=2) catch; exit(0) end; exit(1)' >/dev/null 2>&1; }
 has_julia() { recent_julia && throws_well; }
+# Pkg of Julia 1.5 refuses to work without a program that it could download with, even if it has nothing to download.
+can_download() { has curl || has wget; }
 
 # The first depot, which Pkg writes to.
 depot() {
@@ -62,6 +64,7 @@ missing() {
     elif ! throws_well; then
       echo "  a libunwind that fits $(command -v julia), which crashes when it throws"
     fi
+    if ! can_download; then echo "  curl or wget (Debian: curl)"; fi
   fi
   if ! has_registry; then echo "  a package registry in $(depot)"; fi
 }
@@ -82,21 +85,30 @@ apt_state() {
 }
 
 as_root=() # not local: the trap at the end needs it
-install_julia() {
+prepare_apt() { # prepare_apt WHAT
   if ! has apt-get || ! has dpkg; then
-    echo "setup_julia: this script installs by apt (Debian) alone. Please install Julia 1.5 or newer." >&2
+    echo "setup_julia: this script installs by apt (Debian) alone. Please install $1." >&2
     return 1
   fi
   if [ "$(id -u)" -ne 0 ]; then
     if ! has sudo; then
-      echo "setup_julia: neither root nor sudo. Please install Julia 1.5 or newer." >&2
+      echo "setup_julia: neither root nor sudo. Please install $1." >&2
       return 1
     fi
     as_root=(sudo)
   fi
-  apt_get() {
-    ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 "$@"
-  }
+}
+apt_get() {
+  ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 "$@"
+}
+
+install_curl() {
+  prepare_apt curl
+  apt_get install -y --no-install-recommends curl || { apt_get update && apt_get install -y --no-install-recommends curl; }
+}
+
+install_julia() {
+  prepare_apt "Julia 1.5 or newer"
 
   # The repository that the machine takes its own release from. Lines: URI, codename, component.
   local own targets uri
@@ -157,7 +169,10 @@ install_julia() {
   echo "setup_julia: the machine's package sources are as before"
 }
 
-if [ $registry_only = no ] && ! has_julia; then install_julia; fi
+if [ $registry_only = no ]; then
+  if ! can_download; then install_curl; fi
+  if ! has_julia; then install_julia; fi
+fi
 if ! has_registry; then make_registry; fi
 
 lacking=$(missing)

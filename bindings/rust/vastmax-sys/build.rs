@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -54,7 +55,12 @@ fn from_sources(why: &str) {
     }
     let onednn = env::var_os("CARGO_FEATURE_ONEDNN").is_some();
     let on = |flag: bool| if flag { "ON" } else { "OFF" };
-    let prefix = cmake::Config::new(&source)
+    let mut config = cmake::Config::new(&source);
+    // The set-up script installs Ninja; CMake's own default is make.
+    if env::var_os("CMAKE_GENERATOR").is_none() && !runs("make") && runs("ninja") {
+        config.generator("Ninja");
+    }
+    let prefix = config
         .profile("Release") // the kernels are of no use without optimisation, whatever the crate's own profile
         .define("VMX_BUILD_SHARED", "OFF")
         .define("VMX_BUILD_STATIC", "ON")
@@ -78,6 +84,10 @@ fn from_sources(why: &str) {
     println!("cargo:rustc-link-lib={runtime}");
     println!("cargo:root={}", prefix.display());
     println!("cargo:include={}", prefix.join("include").display());
+}
+
+fn runs(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok()
 }
 
 /// Where CMake found it.

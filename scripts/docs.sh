@@ -60,7 +60,8 @@ echo "== docs: pages"
 "$python" docs/site/python_api.py build/docs/python_api.rst
 $system_python docs/site/prepare.py build/docs/source --accuracy build/docs/accuracy.md --python-api build/docs/python_api.rst
 if [ $rustdoc = yes ]; then
-  cargo doc --quiet --no-deps --manifest-path bindings/rust/Cargo.toml --target-dir build/docs/rust -p vastmax -p vastmax-sys
+  # As docs.rs does: without the library, which would be compiled for it.
+  DOCS_RS=1 cargo doc --quiet --no-deps --manifest-path bindings/rust/Cargo.toml --target-dir build/docs/rust -p vastmax -p vastmax-sys
   mkdir -p build/docs/source/extra/rustdoc
   cp -r build/docs/rust/doc/. build/docs/source/extra/rustdoc/
   printf '\n## All functions\n\nThe pages of rustdoc: <a href="../rustdoc/vastmax/index.html">vastmax</a>, <a href="../rustdoc/vastmax_sys/index.html">vastmax-sys</a>.\n' \

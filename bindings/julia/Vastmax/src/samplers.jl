@@ -162,8 +162,8 @@ end
     bits = (unique ? Raw.VMX_DRAW_UNIQUE : UInt32(0)) | (counts ? Raw.VMX_DRAW_COUNTS : UInt32(0)) | (replace ? Raw.VMX_DRAW_REPLACE : UInt32(0))
     GC.@preserve zero_based log_q sampler hidden tries flags context workspace begin
         check(Raw.vmx_sampler_draw(handle(context), scratch(workspace), sampler_pointer(sampler), matrix_ref(list_rows("hidden", hidden, 1)),
-            matrix_ref(rows), matrix_ref(list_rows("log_q", log_q, 1)), plain("tries", per_row("tries", tries, rows.sizes, 1)),
-            plain("flags", per_row("flags", flags, rows.sizes, 1)), Ref(Raw.vmx_draw_options(flags=bits, seed=seed_number(seed), step=step))))
+            matrix_ref(rows), matrix_ref(list_rows("log_q", log_q, 1)), plain("tries", per_row("tries", tries, rows.sizes, 1), Int64),
+            plain("flags", per_row("flags", flags, rows.sizes, 1), UInt32), Ref(Raw.vmx_draw_options(flags=bits, seed=seed_number(seed), step=step))))
     end
     return (ids=ids, log_q=log_q)
 end
@@ -197,6 +197,7 @@ logq(sampler::Sampler, classes::Labels; options...) = logq!(Vector{Float32}(unde
     held = tries isa Integer ? Ref(Int64(tries)) : tries
     GC.@preserve log_q sampler classes hidden held context workspace begin
         t = per_row("tries", held, (lists,), nothing)
+        t === nothing || of_type("tries", t, Int64)
         check(Raw.vmx_sampler_log_q(handle(context), scratch(workspace), sampler_pointer(sampler), matrix_ref(list_rows("hidden", hidden, 1)),
             Ref(csr_field("classes", classes)), draws, t === nothing ? C_NULL : t.data, t === nothing ? 0 : t.strides[1],
             vector_ref(plain_vector("log_q", log_q))))

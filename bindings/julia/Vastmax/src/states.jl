@@ -142,7 +142,7 @@ true
     GC.@preserve lse states entropy flags t begin
         options = Ref(lse_options(UInt32(0), per_row("temperature", t, n, nothing), nothing, nothing))
         check(Raw.vmx_lse_finish(states_pointer("states", states), length(states), options, vector_ref(per_row("lse", lse, n, nothing)),
-                                 vector_ref(per_row("entropy", entropy, n, nothing)), plain("flags", per_row("flags", flags, n, nothing))))
+                                 vector_ref(per_row("entropy", entropy, n, nothing)), plain("flags", per_row("flags", flags, n, nothing), UInt32)))
     end
     return lse
 end

@@ -160,7 +160,7 @@ julia> grad.ids[1:grad.count], grad.rows[:, 1:grad.count]
             out = Raw.vmx_sampled_out(loss=vector_field(per_row("losses", losses, rows.sizes, 1)), total=total, total_weight=weight,
                 row_flags=plain("flags", per_row("flags", flags, rows.sizes, 1), UInt32), grad_scale=grad_scale)
             options = sampled_options(loss, correction, score, keep_hits, joint, reduction, temperature, margin, negative_weight, memory_limit)
-            check(Raw.vmx_sampled_loss(handle(context), scratch(workspace), matrix_ref(rows), matrix_ref(rows_of("table", table, 1)),
+            @check(context, Raw.vmx_sampled_loss(handle(context), scratch(workspace), matrix_ref(rows), matrix_ref(rows_of("table", table, 1)),
                 vector_ref(plain_vector("bias", bias)), Ref(csr_field("targets", targets)), Ref(candidates_field(candidates)), Ref(out),
                 Ref(grads), Ref(options)))
             grad_rows === nothing || (grad_rows.count = sparse[].count)
@@ -209,7 +209,7 @@ end
         out = Raw.vmx_sampled_out(loss=vector_field(per_row("losses", losses, rows.sizes, 1)), total=total, total_weight=weight,
             row_flags=plain("flags", per_row("flags", flags, rows.sizes, 1), UInt32), grad_scale=grad_scale)
         options = sampled_options(:sampled_softmax, :none, score, false, false, reduction, temperature, 0.4, 1.0, memory_limit)
-        check(Raw.vmx_in_batch_softmax(handle(context), scratch(workspace), matrix_ref(rows), matrix_ref(rows_of("keys", keys, 1)),
+        @check(context, Raw.vmx_in_batch_softmax(handle(context), scratch(workspace), matrix_ref(rows), matrix_ref(rows_of("keys", keys, 1)),
             identity === nothing ? C_NULL : Ref(ids_field("identity", identity)), vector_ref(plain_vector("log_q", log_q)), Ref(out),
             matrix_ref(list_rows("grad_queries", grad_queries, 1)), matrix_ref(list_rows("grad_keys", grad_keys, 1)), Ref(options)))
     end
@@ -242,7 +242,7 @@ julia> sparse_update!(table, SparseRows(ClassIds([2]), Float32[1 2]' .+ 0); lr=0
     GC.@preserve table grad mean square context begin
         options = Raw.vmx_update_options(optimizer=named("optimizer", optimizers, optimizer), step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps,
                                          weight_decay=weight_decay)
-        check(Raw.vmx_sparse_update(handle(context), Ref(sparse_field("grad", grad)), matrix_ref(rows_of("table", table, 1)),
+        @check(context, Raw.vmx_sparse_update(handle(context), Ref(sparse_field("grad", grad)), matrix_ref(rows_of("table", table, 1)),
             matrix_ref(list_rows("mean", mean, 1)), matrix_ref(list_rows("square", square, 1)), Ref(options)))
     end
     return table

@@ -100,7 +100,7 @@ end
     GC.@preserve x lse flags t context workspace begin
         each_part(rows.sizes, (rows,), (per_row("lse", lse, rows.sizes, dims), per_row("flags", flags, rows.sizes, dims)),
                   per_row("temperature", t, rows.sizes, dims)) do x, lse, flags, t
-            check(Raw.vmx_logsumexp(handle(context), scratch(workspace), matrix_ref(x), vector_ref(lse), plain("flags", flags, UInt32),
+            @check(context, Raw.vmx_logsumexp(handle(context), scratch(workspace), matrix_ref(x), vector_ref(lse), plain("flags", flags, UInt32),
                                     softmax_options(UInt32(0), t)))
         end
     end
@@ -200,7 +200,7 @@ end
     GC.@preserve x y lse flags t context workspace begin
         each_part(rows.sizes, (rows,), (rows_of("y", y, dims), per_row("lse", lse, rows.sizes, dims), per_row("flags", flags, rows.sizes, dims)),
                   per_row("temperature", t, rows.sizes, dims)) do x, y, lse, flags, t
-            check(operation(handle(context), scratch(workspace), matrix_ref(x), matrix_ref(y), vector_ref(lse), plain("flags", flags, UInt32),
+            @check(context, operation(handle(context), scratch(workspace), matrix_ref(x), matrix_ref(y), vector_ref(lse), plain("flags", flags, UInt32),
                             softmax_options(bits, t)))
         end
     end
@@ -247,7 +247,7 @@ julia> ∇logsumexp!(zeros(2, 2), [1.0 4.0], [0.0 0.0; 0.0 0.0])
     GC.@preserve x dx d l t context workspace begin
         each_part(rows.sizes, (rows, per_row("lse", l, rows.sizes, dims), per_row("dlse", d, rows.sizes, dims)), (rows_of("dx", dx, dims),),
                   per_row("temperature", t, rows.sizes, dims)) do x, lse, dlse, dx, t
-            check(Raw.vmx_logsumexp_backward(handle(context), scratch(workspace), matrix_ref(x), vector_ref(lse), vector_ref(dlse),
+            @check(context, Raw.vmx_logsumexp_backward(handle(context), scratch(workspace), matrix_ref(x), vector_ref(lse), vector_ref(dlse),
                                              matrix_ref(dx), softmax_options(UInt32(0), t)))
         end
     end
@@ -329,7 +329,7 @@ end
     t = temperature_memory(temperature)
     GC.@preserve dx dy y t context workspace begin
         each_part(rows.sizes, (rows, rows_of("dy", dy, dims)), (rows_of("dx", dx, dims),), per_row("temperature", t, rows.sizes, dims)) do y, dy, dx, t
-            check(operation(handle(context), scratch(workspace), matrix_ref(y), matrix_ref(dy), matrix_ref(dx),
+            @check(context, operation(handle(context), scratch(workspace), matrix_ref(y), matrix_ref(dy), matrix_ref(dx),
                             softmax_options(UInt32(0), t)))
         end
     end

@@ -84,7 +84,7 @@ julia> finish(states)
     t = temperature_memory(temperature)
     GC.@preserve states x t class_weight skip context workspace begin
         options = Ref(lse_options(bits, per_row("temperature", t, rows.sizes, dims), class_weight, skip))
-        check(Raw.vmx_lse_fold(handle(context), scratch(workspace), matrix_ref(rows), offset, states_pointer("states", states), options))
+        @check(context, Raw.vmx_lse_fold(handle(context), scratch(workspace), matrix_ref(rows), offset, states_pointer("states", states), options))
     end
     return states
 end

@@ -79,7 +79,7 @@ julia> topk!(nothing, ids, [5.0, 7.0, 6.0]).ids
     GC.@preserve values ids x flags excluded context workspace begin
         excluded === nothing || one_matrix("x", rows)
         each_part(rows.sizes, (rows,), (v, i, per_row("flags", flags, rows.sizes, dims))) do x, v, i, flags, _
-            check(Raw.vmx_topk(handle(context), scratch(workspace), matrix_ref(x), k, matrix_ref(v), matrix_ref(i), plain("flags", flags, UInt32),
+            @check(context, Raw.vmx_topk(handle(context), scratch(workspace), matrix_ref(x), k, matrix_ref(v), matrix_ref(i), plain("flags", flags, UInt32),
                                Ref(topk_options(largest, sorted, offset, excluded))))
         end
     end
@@ -138,7 +138,7 @@ end
     check_lists(v, i, rows.sizes)
     GC.@preserve values ids values_in ids_in flags context workspace begin
         each_part(rows.sizes, (rows, rows_of("ids_in", ids_in, dims)), (v, i, per_row("flags", flags, rows.sizes, dims))) do x, y, v, i, flags, _
-            check(Raw.vmx_topk_merge(handle(context), scratch(workspace), matrix_ref(x), matrix_ref(y), k, matrix_ref(v), matrix_ref(i),
+            @check(context, Raw.vmx_topk_merge(handle(context), scratch(workspace), matrix_ref(x), matrix_ref(y), k, matrix_ref(v), matrix_ref(i),
                                      plain("flags", flags, UInt32), Ref(Raw.vmx_topk_options(flags=topk_flags(largest, sorted)))))
         end
     end

@@ -10,7 +10,7 @@ python     run by PYTHON; with >>> as a doctest
 rust       built as an example of a crate that depends on bindings/rust/vastmax, and run
 julia      run with bindings/julia/Vastmax; jldoctest likewise, and what it prints is compared by the tests of the package
 sh         each command line is known: a script of the tree with options that its --help names, a preset, a path that is there, a
-           program that the build makes, a script given to python; compiler lines are run, and julia -e lines parsed. Blocks indented by four
+           program that the build makes or installs, a script given to python; compiler lines are run, and julia -e lines parsed. Blocks indented by four
            spaces that begin with a command are sh or cmake too
 others     (none, text, toml, and blocks without a language) are not code
 
@@ -42,7 +42,7 @@ class Block:
         return f"{self.file.relative_to(ROOT)}:{self.line}"
 
 
-COMMAND = re.compile(r"(?:[A-Z_]+=\S+ +)*(scripts/|bindings/|examples/|tests/|build/|docs/|cmake |ctest|cc |c\+\+ |pip |cargo |julia |find_package|python)")
+COMMAND = re.compile(r"(?:[A-Z_]+=\S+ +)*(scripts/|bindings/|examples/|tests/|build/|docs/|cmake |ctest|cc |c\+\+ |pip |cargo |julia |vastmax |find_package|python)")
 
 
 def blocks_of(file):
@@ -183,7 +183,7 @@ class Tools:
         while words and re.match(r"[A-Z_]+=", words[0]):
             words.pop(0)
         name, arguments = words[0], words[1:]
-        options = [a.split("=")[0] for a in arguments if a.startswith("-")]
+        options = [a.split("=")[0] for a in arguments if a.startswith("-") and a != "--"]
 
         def must(condition, what):
             if not condition:
@@ -217,6 +217,10 @@ class Tools:
             script = next((a for a in arguments if not a.startswith("-")), "")
             must(script.endswith(".py") and (ROOT / script).is_file(), f"no such file: {script}")
             self.known_options(options, [ROOT / script], must)
+        elif name == "vastmax":
+            commands = {p.stem[4:] for p in (ROOT / "tools" / "vastmax").glob("cmd_*.cpp")}
+            must(arguments and (arguments[0] in commands or arguments[0].startswith("-")), f"vastmax has none of these commands: {arguments[:1]}")
+            self.known_options(options, [p for p in (ROOT / "tools").rglob("*.cpp")], must)
         elif re.match(r"build/[a-z]+/bin/", name):
             program = Path(name).name
             must(name.split("/")[1] in self.presets["configurePresets"], "no such preset")
@@ -236,7 +240,8 @@ class Tools:
     def known_options(self, options, sources, must):
         texts = [p.read_text() for p in sources]
         for option in options:
-            must(any(option in text for text in texts), f"no option {option}")
+            whole = re.compile(re.escape(option) + r"(?![\w-])")
+            must(any(whole.search(text) for text in texts), f"no option {option}")
 
 
 def compile_and_run(tools, block, name, compiler):

@@ -18,11 +18,11 @@ using Libdl: Libdl
 using LinearAlgebra: Adjoint, Transpose
 
 include("raw.jl")
+include("threads.jl")
 include("errors.jl")
 include("library.jl")
 include("bfloat16.jl")
 include("views.jl")
-include("threads.jl")
 include("context.jl")
 include("softmax.jl")
 include("states.jl")

@@ -41,7 +41,7 @@ end
 function ChainRulesCore.rrule(::typeof(Vastmax.crossentropy), x::AbstractArray{T}, targets; reduction::Symbol=:mean, dims=1, flags=nothing,
                               z_loss=0, options...) where {T}
     reduction === :none && z_loss != 0 && Vastmax.throw_none()
-    rows = dims === (:) ? 1 : length(x) ÷ max(size(x, dims), 1)
+    rows = Vastmax.row_count(Vastmax.rows_of("x", x, dims))
     R = Vastmax.result_type(T)
     lse = Vector{R}(undef, rows)
     loss = reduction === :none ? Vector{R}(undef, rows) : nothing

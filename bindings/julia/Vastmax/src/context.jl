@@ -24,7 +24,7 @@ Where calls run. Immutable; any number of threads may use one at the same time. 
   * `isa`: the highest ISA to use: `:best`, `:scalar`, `:avx2` or `:avx512`. `ENV["VASTMAX_ISA"]` caps it too.
   * `threads`: 1 for the calling thread only; `n > 1` (at most 1024) for a pool of the context's own, `n` counting the caller;
     `:julia` for Julia's threads, started with `julia --threads`: the caller and the tasks it spawns share the work, so
-    nothing oversubscribes the CPU where Julia code is parallel already.
+    nothing oversubscribes the CPU where Julia code is parallel already. Ctrl-C ends a call on them when it is done.
   * `parallel_for`, `parallel_for_user`: addresses of a C function and its data (`vmx_parallel_for`), for another scheduler.
   * `alloc`, `free`, `alloc_user`: addresses of C functions and their data (`vmx_alloc`, `vmx_free`). They may be called from
     threads that Julia does not know, so they cannot be Julia functions.
@@ -53,6 +53,7 @@ julia> Context(isa=:scalar) do context
 """
 mutable struct Context
     handle::ContextHandle
+    calls_julia::Bool # or may do so, by a parallel_for
     open::Bool
 
     function Context(; isa::Union{Symbol,Integer}=:best, threads::Union{Symbol,Integer}=1, parallel_for::Ptr{Cvoid}=C_NULL,
@@ -68,7 +69,7 @@ mutable struct Context
             parallel_for_user=parallel_for_user, alloc=alloc, free=free, alloc_user=alloc_user))
         out = Ref(Ptr{Raw.vmx_context}(C_NULL))
         check(Raw.vmx_context_create(options, out))
-        return finalizer(close, new(ContextHandle(out[], Threads.Atomic{Int}(1)), true))
+        return finalizer(close, new(ContextHandle(out[], Threads.Atomic{Int}(1)), parallel_for != C_NULL, true))
     end
 end
 
@@ -96,6 +97,8 @@ Base.show(io::IO, context::Context) = context.open ?
 @inline handle(::Nothing) = Ptr{Raw.vmx_context}(C_NULL)
 # A closed context must not silently become the default one.
 @inline handle(context::Context) = context.open ? context.handle.pointer : throw_closed("context")
+@inline calls_julia(::Nothing) = false
+@inline calls_julia(context::Context) = context.calls_julia
 @noinline throw_closed(name) = throw(ArgumentError("the $name is closed"))
 
 """
@@ -171,7 +174,7 @@ mutable struct Workspace
         out = Ref(Ptr{Raw.vmx_workspace}(C_NULL))
         owner = nothing
         GC.@preserve context begin
-            check(Raw.vmx_workspace_create(handle(context), out))
+            @check(context, Raw.vmx_workspace_create(handle(context), out))
             if context !== nothing
                 owner = context.handle
                 Threads.atomic_add!(owner.users, 1)

@@ -61,7 +61,7 @@ julia> crossentropy(Float32[0 9; 0 -9], [1, -100]; reduction=:none)
 @inline function crossentropy(x::AbstractArray{T}, targets; reduction::Symbol=:mean, z_loss=0, dims=1, options...) where {T}
     if reduction === :none
         z_loss == 0 || throw_none()
-        loss = Vector{result_type(T)}(undef, dims === (:) ? 1 : length(x) ÷ max(size(x, dims), 1))
+        loss = Vector{result_type(T)}(undef, row_count(rows_of("x", x, dims)))
         crossentropy!(loss, x, targets; reduction=reduction, dims=dims, options...)
         return loss
     end
@@ -108,8 +108,8 @@ julia> grad
         out = Raw.vmx_cross_entropy_out(loss=vector_field(per_row("loss", loss, sizes, dims)),
             z_loss=vector_field(per_row("z_losses", z_losses, sizes, dims)), lse=vector_field(per_row("lse", lse, sizes, dims)),
             total=total, total_z_loss=total_z_loss, total_weight=total_weight,
-            row_flags=plain("flags", per_row("flags", flags, sizes, dims)), grad=matrix_field(g), grad_scale=grad_scale)
-        check(Raw.vmx_cross_entropy(handle(context), scratch(workspace), matrix_ref(rows), Ref(csr_field("targets", targets)), Ref(out),
+            row_flags=plain("flags", per_row("flags", flags, sizes, dims), UInt32), grad=matrix_field(g), grad_scale=grad_scale)
+        @check(context, Raw.vmx_cross_entropy(handle(context), scratch(workspace), matrix_ref(rows), Ref(csr_field("targets", targets)), Ref(out),
                                     Ref(options)))
     end
     return (total=totals.total, z_loss=totals.z_loss, weight=totals.weight)
@@ -148,7 +148,7 @@ julia> ∇crossentropy(1, [0.0, 0.0], [2])
     GC.@preserve dx d x targets lse class_weight t context workspace begin
         options = crossentropy_options(:none, ignore_index, label_smoothing, softcap, z_loss, class_weight, smooth_unmasked,
                                        per_row("temperature", t, sizes, dims))
-        check(Raw.vmx_cross_entropy_backward(handle(context), scratch(workspace), matrix_ref(rows), Ref(csr_field("targets", targets)),
+        @check(context, Raw.vmx_cross_entropy_backward(handle(context), scratch(workspace), matrix_ref(rows), Ref(csr_field("targets", targets)),
             vector_ref(per_row("lse", lse, sizes, dims)), vector_ref(per_row("dloss", d, sizes, dims)), matrix_ref(grad), Ref(options)))
     end
     return dx

@@ -52,6 +52,19 @@ function last_error()
     return String(buffer[1:size])
 end
 
+# A call on a context. Where Julia code runs below C, Ctrl-C waits until C is done: an InterruptException must neither go through C nor
+# leave it while tasks of the call run.
+macro check(context, call)
+    return quote
+        local waits = calls_julia($(esc(context)))
+        waits && Base.sigatomic_begin()
+        local status = $(esc(call))
+        waits && Base.sigatomic_end()
+        waits && status == Raw.VMX_ERR_CALLBACK && Threads.atomic_xchg!(interrupted, 0) == 1 && throw(InterruptException())
+        check(status)
+    end
+end
+
 @inline check(status::Int32) = status == Raw.VMX_OK ? nothing : throw_status(status)
 
 @noinline function throw_status(status::Int32)

@@ -20,13 +20,17 @@ const dlopen_flags = Libdl.RTLD_NOW | Libdl.RTLD_LOCAL
 
 function load_library()
     source, candidates = library_candidates()
-    handle = nothing
+    handle, reasons = nothing, String[]
     for name in candidates
-        handle = Libdl.dlopen(name, dlopen_flags; throw_error=false)
-        handle === nothing || break
+        try
+            handle = Libdl.dlopen(name, dlopen_flags)
+            break
+        catch problem # a file that is there may lack what it needs in its turn
+            push!(reasons, sprint(showerror, problem))
+        end
     end
     if handle === nothing
-        error("libvastmax was not found: tried ", join(candidates, ", "), " (from ", source, "). Set VASTMAX_LIBRARY to the path ",
+        error("libvastmax was not found: tried ", join(candidates, ", "), " (from ", source, "): ", join(reasons, "; "), ". Set VASTMAX_LIBRARY to the path ",
               "of libvastmax.so, or run deps/build.jl (`Pkg.build(\"Vastmax\")`) with it set, which remembers the path.")
     end
     try

@@ -21,7 +21,7 @@ mutable struct PackedWeights
 
     function PackedWeights(weights::AbstractMatrix; context=nothing)
         out = Ref(Ptr{Raw.vmx_packed_weights}(C_NULL))
-        GC.@preserve weights context check(Raw.vmx_pack_weights(handle(context), matrix_ref(rows_of("weights", weights, 1)), out))
+        GC.@preserve weights context @check(context, Raw.vmx_pack_weights(handle(context), matrix_ref(rows_of("weights", weights, 1)), out))
         return finalizer(close, new(out[]))
     end
 end
@@ -110,8 +110,8 @@ linear_logsumexp(hidden::AbstractVecOrMat, weights::Weights; options...) =
     rows = hidden_rows(hidden)
     t = temperature_memory(temperature)
     GC.@preserve lse hidden linear flags t context workspace begin
-        check(Raw.vmx_linear_logsumexp(handle(context), scratch(workspace), matrix_ref(rows), Ref(linear_field(linear)),
-            vector_ref(per_row("lse", lse, rows.sizes, 1)), plain("flags", per_row("flags", flags, rows.sizes, 1)),
+        @check(context, Raw.vmx_linear_logsumexp(handle(context), scratch(workspace), matrix_ref(rows), Ref(linear_field(linear)),
+            vector_ref(per_row("lse", lse, rows.sizes, 1)), plain("flags", per_row("flags", flags, rows.sizes, 1), UInt32),
             softmax_options(UInt32(0), per_row("temperature", t, rows.sizes, 1))))
     end
     return lse
@@ -182,12 +182,12 @@ julia> grad
                                        per_row("temperature", t, sizes, 1))
         out = Raw.vmx_cross_entropy_out(loss=vector_field(per_row("loss", loss, sizes, 1)),
             z_loss=vector_field(per_row("z_losses", z_losses, sizes, 1)), lse=vector_field(per_row("lse", lse, sizes, 1)), total=total,
-            total_z_loss=total_z_loss, total_weight=total_weight, row_flags=plain("flags", per_row("flags", flags, sizes, 1)),
+            total_z_loss=total_z_loss, total_weight=total_weight, row_flags=plain("flags", per_row("flags", flags, sizes, 1), UInt32),
             grad_scale=grad_scale)
         grads = Raw.vmx_linear_grads(flags=accumulate ? Raw.VMX_GRAD_ACCUMULATE : UInt32(0),
             hidden=matrix_field(list_rows("grad_hidden", grad_hidden, 1)), weights=matrix_field(list_rows("grad_weights", grad_weights, 1)),
             bias=vector_field(plain_vector("grad_bias", grad_bias)))
-        check(Raw.vmx_linear_cross_entropy(handle(context), scratch(workspace), matrix_ref(rows), Ref(linear_field(linear)),
+        @check(context, Raw.vmx_linear_cross_entropy(handle(context), scratch(workspace), matrix_ref(rows), Ref(linear_field(linear)),
             Ref(csr_field("targets", targets)), Ref(out), Ref(grads), Ref(options)))
     end
     return (total=totals.total, z_loss=totals.z_loss, weight=totals.weight)
@@ -225,9 +225,10 @@ end
     k = list_length(v, i)
     check_lists(v, i, rows.sizes)
     offset >= 0 || throw_offset(offset)
+    check_excluded(excluded)
     GC.@preserve values ids hidden linear flags excluded context workspace begin
-        check(Raw.vmx_linear_topk(handle(context), scratch(workspace), matrix_ref(rows), Ref(linear_field(linear)), k, matrix_ref(v),
-            matrix_ref(i), plain("flags", per_row("flags", flags, rows.sizes, 1)), Ref(topk_options(largest, sorted, offset, excluded))))
+        @check(context, Raw.vmx_linear_topk(handle(context), scratch(workspace), matrix_ref(rows), Ref(linear_field(linear)), k, matrix_ref(v),
+            matrix_ref(i), plain("flags", per_row("flags", flags, rows.sizes, 1), UInt32), Ref(topk_options(largest, sorted, offset, excluded))))
     end
     return (values=values, ids=ids)
 end

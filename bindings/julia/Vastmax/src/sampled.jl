@@ -65,8 +65,8 @@ Base.show(io::IO, g::SparseRows) = print(io, "SparseRows(", g.count, " of ", siz
     g.bias === nothing || length(g.bias) == capacity ||
         throw_length(string(name, ".bias"), length(g.bias), capacity, string(name, ".rows, in columns,"))
     0 <= g.count <= capacity || throw_count(name, g.count, capacity)
-    return Raw.vmx_sparse_rows(ids=plain("ids of SparseRows", plain_vector("ids of SparseRows", parent(g.ids))),
-        rows=matrix(rows_of("rows of SparseRows", g.rows, 1)), bias=plain("bias of SparseRows", plain_vector("bias of SparseRows", g.bias)),
+    return Raw.vmx_sparse_rows(ids=plain("ids of SparseRows", plain_vector("ids of SparseRows", parent(g.ids)), Int64),
+        rows=matrix(rows_of("rows of SparseRows", g.rows, 1)), bias=plain("bias of SparseRows", plain_vector("bias of SparseRows", g.bias), Float32),
         count=g.count)
 end
 @noinline throw_count(name, found, capacity) = throw(ArgumentError("$name.count = $found: 0 to $capacity"))
@@ -158,9 +158,9 @@ julia> grad.ids[1:grad.count], grad.rows[:, 1:grad.count]
                 sparse=grad_rows === nothing ? C_NULL : Base.unsafe_convert(Ptr{Raw.vmx_sparse_rows}, sparse),
                 table=matrix_field(list_rows("grad_table", grad_table, 1)), bias=vector_field(plain_vector("grad_bias", grad_bias)))
             out = Raw.vmx_sampled_out(loss=vector_field(per_row("losses", losses, rows.sizes, 1)), total=total, total_weight=weight,
-                row_flags=plain("flags", per_row("flags", flags, rows.sizes, 1)), grad_scale=grad_scale)
+                row_flags=plain("flags", per_row("flags", flags, rows.sizes, 1), UInt32), grad_scale=grad_scale)
             options = sampled_options(loss, correction, score, keep_hits, joint, reduction, temperature, margin, negative_weight, memory_limit)
-            check(Raw.vmx_sampled_loss(handle(context), scratch(workspace), matrix_ref(rows), matrix_ref(rows_of("table", table, 1)),
+            @check(context, Raw.vmx_sampled_loss(handle(context), scratch(workspace), matrix_ref(rows), matrix_ref(rows_of("table", table, 1)),
                 vector_ref(plain_vector("bias", bias)), Ref(csr_field("targets", targets)), Ref(candidates_field(candidates)), Ref(out),
                 Ref(grads), Ref(options)))
             grad_rows === nothing || (grad_rows.count = sparse[].count)
@@ -207,9 +207,9 @@ end
     GC.@preserve losses queries keys identity log_q grad_queries grad_keys flags totals context workspace begin
         total, _, weight = total_pointers(totals)
         out = Raw.vmx_sampled_out(loss=vector_field(per_row("losses", losses, rows.sizes, 1)), total=total, total_weight=weight,
-            row_flags=plain("flags", per_row("flags", flags, rows.sizes, 1)), grad_scale=grad_scale)
+            row_flags=plain("flags", per_row("flags", flags, rows.sizes, 1), UInt32), grad_scale=grad_scale)
         options = sampled_options(:sampled_softmax, :none, score, false, false, reduction, temperature, 0.4, 1.0, memory_limit)
-        check(Raw.vmx_in_batch_softmax(handle(context), scratch(workspace), matrix_ref(rows), matrix_ref(rows_of("keys", keys, 1)),
+        @check(context, Raw.vmx_in_batch_softmax(handle(context), scratch(workspace), matrix_ref(rows), matrix_ref(rows_of("keys", keys, 1)),
             identity === nothing ? C_NULL : Ref(ids_field("identity", identity)), vector_ref(plain_vector("log_q", log_q)), Ref(out),
             matrix_ref(list_rows("grad_queries", grad_queries, 1)), matrix_ref(list_rows("grad_keys", grad_keys, 1)), Ref(options)))
     end
@@ -242,7 +242,7 @@ julia> sparse_update!(table, SparseRows(ClassIds([2]), Float32[1 2]' .+ 0); lr=0
     GC.@preserve table grad mean square context begin
         options = Raw.vmx_update_options(optimizer=named("optimizer", optimizers, optimizer), step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps,
                                          weight_decay=weight_decay)
-        check(Raw.vmx_sparse_update(handle(context), Ref(sparse_field("grad", grad)), matrix_ref(rows_of("table", table, 1)),
+        @check(context, Raw.vmx_sparse_update(handle(context), Ref(sparse_field("grad", grad)), matrix_ref(rows_of("table", table, 1)),
             matrix_ref(list_rows("mean", mean, 1)), matrix_ref(list_rows("square", square, 1)), Ref(options)))
     end
     return table

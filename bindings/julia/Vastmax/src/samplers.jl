@@ -54,7 +54,7 @@ function Sampler(kind::Symbol; classes::Maybe{Integer}=nothing, weights::Maybe{A
         options = Ref(Raw.vmx_sampler_options(kind=sampler_kinds[kind], codewords=codewords, classes=V,
             weights=vector_field(plain_vector("weights", weights)), power=power, embeddings=matrix_field(list_rows("embeddings", embeddings, 1)),
             temperature=temperature, alpha=alpha, rate=rate, seed=seed_number(seed)))
-        check(Raw.vmx_sampler_create(handle(context), options, out))
+        @check(context, Raw.vmx_sampler_create(handle(context), options, out))
     end
     return finalizer(close, Sampler(out[], kind, V, kind === :exact ? embeddings : nothing))
 end
@@ -83,7 +83,7 @@ in view. With `ids` (`:quadratic` only) only these classes, counted from 1, have
 function update!(sampler::Sampler, embeddings::AbstractMatrix; ids=nothing, context=nothing)
     GC.@preserve sampler embeddings ids context begin
         list = ids === nothing ? C_NULL : Ref(ids_field("ids", ids))
-        check(Raw.vmx_sampler_update(handle(context), sampler_pointer(sampler), matrix_ref(rows_of("embeddings", embeddings, 1)), list))
+        @check(context, Raw.vmx_sampler_update(handle(context), sampler_pointer(sampler), matrix_ref(rows_of("embeddings", embeddings, 1)), list))
         sampler.kind === :exact && (sampler.embeddings = embeddings)
     end
     return sampler
@@ -161,9 +161,9 @@ end
     rows = one_matrix("ids", rows_of("ids", zero_based, 1))
     bits = (unique ? Raw.VMX_DRAW_UNIQUE : UInt32(0)) | (counts ? Raw.VMX_DRAW_COUNTS : UInt32(0)) | (replace ? Raw.VMX_DRAW_REPLACE : UInt32(0))
     GC.@preserve zero_based log_q sampler hidden tries flags context workspace begin
-        check(Raw.vmx_sampler_draw(handle(context), scratch(workspace), sampler_pointer(sampler), matrix_ref(list_rows("hidden", hidden, 1)),
-            matrix_ref(rows), matrix_ref(list_rows("log_q", log_q, 1)), plain("tries", per_row("tries", tries, rows.sizes, 1)),
-            plain("flags", per_row("flags", flags, rows.sizes, 1)), Ref(Raw.vmx_draw_options(flags=bits, seed=seed_number(seed), step=step))))
+        @check(context, Raw.vmx_sampler_draw(handle(context), scratch(workspace), sampler_pointer(sampler), matrix_ref(list_rows("hidden", hidden, 1)),
+            matrix_ref(rows), matrix_ref(list_rows("log_q", log_q, 1)), plain("tries", per_row("tries", tries, rows.sizes, 1), Int64),
+            plain("flags", per_row("flags", flags, rows.sizes, 1), UInt32), Ref(Raw.vmx_draw_options(flags=bits, seed=seed_number(seed), step=step))))
     end
     return (ids=ids, log_q=log_q)
 end
@@ -197,7 +197,8 @@ logq(sampler::Sampler, classes::Labels; options...) = logq!(Vector{Float32}(unde
     held = tries isa Integer ? Ref(Int64(tries)) : tries
     GC.@preserve log_q sampler classes hidden held context workspace begin
         t = per_row("tries", held, (lists,), nothing)
-        check(Raw.vmx_sampler_log_q(handle(context), scratch(workspace), sampler_pointer(sampler), matrix_ref(list_rows("hidden", hidden, 1)),
+        t === nothing || of_type("tries", t, Int64)
+        @check(context, Raw.vmx_sampler_log_q(handle(context), scratch(workspace), sampler_pointer(sampler), matrix_ref(list_rows("hidden", hidden, 1)),
             Ref(csr_field("classes", classes)), draws, t === nothing ? C_NULL : t.data, t === nothing ? 0 : t.strides[1],
             vector_ref(plain_vector("log_q", log_q))))
     end

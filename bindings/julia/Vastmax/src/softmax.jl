@@ -69,7 +69,7 @@ julia> logsumexp([-Inf, 0.0, 0.0]; temperature=0.5)
         run_logsumexp(out, x, :, flags, temperature, context, workspace)
         return out[]
     end
-    1 <= dims <= ndims(x) || throw_dims("x", ndims(x), dims)
+    dims isa Integer && 1 <= dims <= ndims(x) || throw_dims("x", ndims(x), dims)
     return logsumexp!(Array{result_type(T)}(undef, reduced_size(x, dims)), x; dims=dims, temperature=temperature, flags=flags,
                       context=context, workspace=workspace)
 end
@@ -98,9 +98,9 @@ end
     rows = rows_of("x", x, dims)
     t = temperature_memory(temperature)
     GC.@preserve x lse flags t context workspace begin
-        each_part(rows.sizes, rows, per_row("lse", lse, rows.sizes, dims), per_row("flags", flags, rows.sizes, dims),
+        each_part(rows.sizes, (rows,), (per_row("lse", lse, rows.sizes, dims), per_row("flags", flags, rows.sizes, dims)),
                   per_row("temperature", t, rows.sizes, dims)) do x, lse, flags, t
-            check(Raw.vmx_logsumexp(handle(context), scratch(workspace), matrix_ref(x), vector_ref(lse), plain("flags", flags),
+            @check(context, Raw.vmx_logsumexp(handle(context), scratch(workspace), matrix_ref(x), vector_ref(lse), plain("flags", flags, UInt32),
                                     softmax_options(UInt32(0), t)))
         end
     end
@@ -198,9 +198,9 @@ end
     rows = rows_of("x", x, dims)
     t = temperature_memory(temperature)
     GC.@preserve x y lse flags t context workspace begin
-        each_part(rows.sizes, rows, rows_of("y", y, dims), per_row("lse", lse, rows.sizes, dims), per_row("flags", flags, rows.sizes, dims),
+        each_part(rows.sizes, (rows,), (rows_of("y", y, dims), per_row("lse", lse, rows.sizes, dims), per_row("flags", flags, rows.sizes, dims)),
                   per_row("temperature", t, rows.sizes, dims)) do x, y, lse, flags, t
-            check(operation(handle(context), scratch(workspace), matrix_ref(x), matrix_ref(y), vector_ref(lse), plain("flags", flags),
+            @check(context, operation(handle(context), scratch(workspace), matrix_ref(x), matrix_ref(y), vector_ref(lse), plain("flags", flags, UInt32),
                             softmax_options(bits, t)))
         end
     end
@@ -245,9 +245,9 @@ julia> ∇logsumexp!(zeros(2, 2), [1.0 4.0], [0.0 0.0; 0.0 0.0])
     rows = rows_of("x", x, dims)
     t, d, l = temperature_memory(temperature), value_memory(dlse), value_memory(lse)
     GC.@preserve x dx d l t context workspace begin
-        each_part(rows.sizes, rows, per_row("lse", l, rows.sizes, dims), per_row("dlse", d, rows.sizes, dims), rows_of("dx", dx, dims),
+        each_part(rows.sizes, (rows, per_row("lse", l, rows.sizes, dims), per_row("dlse", d, rows.sizes, dims)), (rows_of("dx", dx, dims),),
                   per_row("temperature", t, rows.sizes, dims)) do x, lse, dlse, dx, t
-            check(Raw.vmx_logsumexp_backward(handle(context), scratch(workspace), matrix_ref(x), vector_ref(lse), vector_ref(dlse),
+            @check(context, Raw.vmx_logsumexp_backward(handle(context), scratch(workspace), matrix_ref(x), vector_ref(lse), vector_ref(dlse),
                                              matrix_ref(dx), softmax_options(UInt32(0), t)))
         end
     end
@@ -328,8 +328,8 @@ end
     rows = rows_of("y", y, dims)
     t = temperature_memory(temperature)
     GC.@preserve dx dy y t context workspace begin
-        each_part(rows.sizes, rows, rows_of("dy", dy, dims), rows_of("dx", dx, dims), per_row("temperature", t, rows.sizes, dims)) do y, dy, dx, t
-            check(operation(handle(context), scratch(workspace), matrix_ref(y), matrix_ref(dy), matrix_ref(dx),
+        each_part(rows.sizes, (rows, rows_of("dy", dy, dims)), (rows_of("dx", dx, dims),), per_row("temperature", t, rows.sizes, dims)) do y, dy, dx, t
+            @check(context, operation(handle(context), scratch(workspace), matrix_ref(y), matrix_ref(dy), matrix_ref(dx),
                             softmax_options(UInt32(0), t)))
         end
     end

@@ -84,7 +84,7 @@ julia> finish(states)
     t = temperature_memory(temperature)
     GC.@preserve states x t class_weight skip context workspace begin
         options = Ref(lse_options(bits, per_row("temperature", t, rows.sizes, dims), class_weight, skip))
-        check(Raw.vmx_lse_fold(handle(context), scratch(workspace), matrix_ref(rows), offset, states_pointer("states", states), options))
+        @check(context, Raw.vmx_lse_fold(handle(context), scratch(workspace), matrix_ref(rows), offset, states_pointer("states", states), options))
     end
     return states
 end
@@ -142,7 +142,7 @@ true
     GC.@preserve lse states entropy flags t begin
         options = Ref(lse_options(UInt32(0), per_row("temperature", t, n, nothing), nothing, nothing))
         check(Raw.vmx_lse_finish(states_pointer("states", states), length(states), options, vector_ref(per_row("lse", lse, n, nothing)),
-                                 vector_ref(per_row("entropy", entropy, n, nothing)), plain("flags", per_row("flags", flags, n, nothing))))
+                                 vector_ref(per_row("entropy", entropy, n, nothing)), plain("flags", per_row("flags", flags, n, nothing), UInt32)))
     end
     return lse
 end

@@ -8,6 +8,12 @@
 @inline topk_options(largest, sorted, offset, excluded) = Raw.vmx_topk_options(flags=topk_flags(largest, sorted),
     col_offset=offset + 1, excluded=csr_field("excluded", excluded; base=0))
 
+# Given as from 0, class 0 would pass for one.
+@inline check_excluded(excluded) = nothing
+@inline check_excluded(t::Targets) = check_excluded(t.classes)
+@inline check_excluded(classes::AbstractArray{<:ClassInt}) = all(c -> c >= 1, classes) ? nothing : throw_excluded(minimum(classes))
+@noinline throw_excluded(class) = throw(ArgumentError("excluded holds $class: classes count from 1"))
+
 @inline swap_size(x::AbstractArray{T,N}, dims, k) where {T,N} = ntuple(i -> i == dims ? Int(k) : size(x, i), Val(N))
 
 """
@@ -69,10 +75,11 @@ julia> topk!(nothing, ids, [5.0, 7.0, 6.0]).ids
     k = list_length(v, i)
     check_lists(v, i, rows.sizes)
     offset >= 0 || throw_offset(offset)
+    check_excluded(excluded)
     GC.@preserve values ids x flags excluded context workspace begin
         excluded === nothing || one_matrix("x", rows)
-        each_part(rows.sizes, rows, v, i, per_row("flags", flags, rows.sizes, dims)) do x, v, i, flags
-            check(Raw.vmx_topk(handle(context), scratch(workspace), matrix_ref(x), k, matrix_ref(v), matrix_ref(i), plain("flags", flags),
+        each_part(rows.sizes, (rows,), (v, i, per_row("flags", flags, rows.sizes, dims))) do x, v, i, flags, _
+            @check(context, Raw.vmx_topk(handle(context), scratch(workspace), matrix_ref(x), k, matrix_ref(v), matrix_ref(i), plain("flags", flags, UInt32),
                                Ref(topk_options(largest, sorted, offset, excluded))))
         end
     end
@@ -130,9 +137,9 @@ end
     k = list_length(v, i)
     check_lists(v, i, rows.sizes)
     GC.@preserve values ids values_in ids_in flags context workspace begin
-        each_part(rows.sizes, rows, rows_of("ids_in", ids_in, dims), v, i, per_row("flags", flags, rows.sizes, dims)) do x, y, v, i, flags
-            check(Raw.vmx_topk_merge(handle(context), scratch(workspace), matrix_ref(x), matrix_ref(y), k, matrix_ref(v), matrix_ref(i),
-                                     plain("flags", flags), Ref(Raw.vmx_topk_options(flags=topk_flags(largest, sorted)))))
+        each_part(rows.sizes, (rows, rows_of("ids_in", ids_in, dims)), (v, i, per_row("flags", flags, rows.sizes, dims))) do x, y, v, i, flags, _
+            @check(context, Raw.vmx_topk_merge(handle(context), scratch(workspace), matrix_ref(x), matrix_ref(y), k, matrix_ref(v), matrix_ref(i),
+                                     plain("flags", flags, UInt32), Ref(Raw.vmx_topk_options(flags=topk_flags(largest, sorted)))))
         end
     end
     return (values=values, ids=ids)

@@ -26,14 +26,21 @@ dtype(::Type{Int64}) = Raw.VMX_I64
 result_type(::Type{Float64}) = Float64
 result_type(::Type{T}) where {T} = Float32
 
-@inline locate(name, x::KnownStrided) = (Ptr{Cvoid}(pointer(x)), strides(x))
+@inline function locate(name, x::KnownStrided)
+    Base.has_offset_axes(x) && throw_offset_axes(name)
+    return Ptr{Cvoid}(pointer(x)), strides(x)
+end
 function locate(name, x::AbstractArray)
+    Base.has_offset_axes(x) && throw_offset_axes(name)
     try
         return Ptr{Cvoid}(pointer(x)), strides(x)
     catch
         throw(ArgumentError("$name is a $(typeof(x)), which has no strides in memory: collect it first"))
     end
 end
+
+# Classes and rows are counted by their place: with other indices the results would speak of other elements.
+@noinline throw_offset_axes(name) = throw(ArgumentError("the indices of $name do not begin at 1"))
 
 # The stride at which the elements of all these dimensions follow each other, or nothing.
 @inline function fused_stride(sizes::NTuple{M,Int}, strides::NTuple{M,Int}) where {M}
@@ -81,12 +88,15 @@ end
     step === nothing && throw_colon(name)
     return Rows{0}(data, number, sizeof(T), length(x), step, (), ())
 end
-@noinline throw_dims(name, n, dims) = throw(ArgumentError("dims = $dims: $name has $n dimension$(n == 1 ? "" : "s")"))
+@noinline rows_of(name, x::AbstractArray, dims) = throw(ArgumentError("dims = $dims: one dimension, or :"))
+@noinline throw_dims(name, n, dims::Integer) = throw(ArgumentError("dims = $dims: $name has $n dimension$(n == 1 ? "" : "s")"))
+@noinline throw_dims(name, n, dims) = throw(ArgumentError("dims = $dims: one dimension, or :"))
 @noinline throw_colon(name) =
     throw(ArgumentError("dims = :, but the elements of $name do not stand at one distance in memory: give a dimension, or a copy"))
 
 @inline matrix(x::Rows{0}) = Raw.vmx_matrix(x.data, 1, x.cols, x.cols, x.col_stride, x.dtype, 0)
 @inline matrix(x::Rows{1}) = Raw.vmx_matrix(x.data, x.sizes[1], x.cols, x.strides[1], x.col_stride, x.dtype, 0)
+@noinline matrix(x::Rows) = throw(DimensionMismatch("an array of $(length(x.sizes) + 1) dimensions, where one of at most 2 is wanted"))
 @inline matrix_ref(::Nothing) = C_NULL
 @inline matrix_ref(x::Rows) = Ref(matrix(x))
 @inline empty_matrix() = Raw.vmx_matrix()
@@ -153,10 +163,15 @@ end
 @inline vector_field(::Nothing) = Raw.vmx_vector()
 @inline vector_field(x::PerRow) = vector(x)
 
-# What C takes by a plain pointer: neighbours in memory.
-@inline plain(name, ::Nothing) = C_NULL
-@inline plain(name, x::PerRow{0}) = x.data
-@inline plain(name, x::PerRow{1}) = x.strides[1] == 1 || x.sizes[1] <= 1 ? x.data : throw_plain(name)
+# What C takes by a plain pointer: neighbours in memory, of the one type that C cannot check.
+@inline plain(name, ::Nothing, T) = C_NULL
+@inline function plain(name, x::PerRow, T)
+    of_type(name, x, T)
+    length(x.sizes) == 0 || x.strides[1] == 1 || x.sizes[1] <= 1 || throw_plain(name)
+    return x.data
+end
+@inline of_type(name, x::PerRow, ::Type{T}) where {T} = x.dtype == element_number(T) ? nothing : throw_type(name, T)
+@noinline throw_type(name, T) = throw(ArgumentError("the elements of $name must be of type $T"))
 @noinline throw_plain(name) = throw(ArgumentError("$name must be contiguous in memory"))
 
 # A vector whose length C checks itself.
@@ -181,17 +196,69 @@ end
 @inline part(x::PerRow, index) =
     PerRow{1}(x.data + x.width * distance(Base.tail(x.strides), index), x.dtype, x.width, (x.sizes[1],), (x.strides[1],))
 
-# f(views...) for the whole, or for each run of the first row dimension.
-@inline each_part(f, sizes::Union{Tuple{},Tuple{Int}}, views...) = f(views...)
-function each_part(f, sizes::NTuple{M,Int}, views...) where {M}
+# f(inputs..., outputs..., temperature) for the whole, or for each run of the first row dimension. What C would refuse in a later part
+# alone is refused here, before the first is written.
+@inline each_part(f, sizes::Union{Tuple{},Tuple{Int}}, inputs, outputs, temperature=nothing) = f(inputs..., outputs..., temperature)
+function each_part(f, sizes::NTuple{M,Int}, inputs, outputs, temperature=nothing) where {M}
+    views = (inputs..., outputs..., temperature)
     if all(fusible, views)
         f(map(fuse, views)...)
     else
+        check_temperatures(temperature)
+        for (i, output) in enumerate(outputs), other in (inputs..., temperature, outputs[i+1:end]...)
+            meet(output, other) && throw_overlap()
+        end
         for index in CartesianIndices(Base.tail(sizes))
             f(map(v -> part(v, index), views)...)
         end
     end
     return nothing
+end
+
+check_temperatures(::Nothing) = nothing
+function check_temperatures(t::PerRow)
+    for index in CartesianIndices(t.sizes)
+        value = unsafe_load(Ptr{Float32}(t.data + t.width * distance(t.strides, index)))
+        value >= 0 || throw_temperature(value)
+    end
+end
+@noinline throw_temperature(value) = throw(ArgumentError("temperature holds $value, but must be at least 0"))
+@noinline throw_overlap() = throw(ArgumentError("an output overlaps another array without being exactly the same view"))
+
+# Whether two arrays share a byte without being exactly the same view. As in C, those that interleave are told apart where they
+# repeat at the same distances.
+meet(::Nothing, other) = false
+meet(output, ::Nothing) = false
+meet(::Nothing, ::Nothing) = false
+function meet(a, b)
+    a === b && return false
+    first_a, last_a = byte_range(a)
+    first_b, last_b = byte_range(b)
+    (last_a < first_b || last_b < first_a) && return false
+    steps(a) == steps(b) || return true
+    return reaches(first_b - first_a, a.width, b.width, sort(steps(a); by=last, rev=true))
+end
+# (size, distance in bytes) of the dimensions.
+steps(x::Rows) = [(x.cols, abs(x.col_stride) * x.width); steps(x.sizes, x.strides, x.width)]
+steps(x::PerRow) = steps(x.sizes, x.strides, x.width)
+steps(sizes, strides, width) = Tuple{Int,Int}[(n, abs(s) * width) for (n, s) in zip(sizes, strides)]
+# The first and last byte: the elements stand at sums of steps from the first, whatever the signs of the strides.
+function byte_range(x)
+    low = high = Int(x.data)
+    for (n, s) in zip(x isa Rows ? (x.cols, x.sizes...) : x.sizes, x isa Rows ? (x.col_stride, x.strides...) : x.strides)
+        span = (n - 1) * s * x.width
+        low, high = low + min(span, 0), high + max(span, 0)
+    end
+    return low, high + x.width - 1
+end
+# Whether steps, largest first, lead from an element to within the bytes of one that stands this far away.
+function reaches(away, width_a, width_b, steps)
+    isempty(steps) && return -width_b < away < width_a
+    n, s = steps[1]
+    rest = steps[2:end]
+    s == 0 && return reaches(away, width_a, width_b, rest)
+    left = sum(Int[(m - 1) * t for (m, t) in rest]) + max(width_a, width_b)
+    return any(k -> reaches(away + k * s, width_a, width_b, rest), max(1 - n, cld(-left - away, s)):min(n - 1, fld(left - away, s)))
 end
 
 # -------------------------------------------------------------------------------------------------- temperatures

@@ -67,6 +67,31 @@ count_task(argument::Ptr{Cvoid}, index::Int64) = (counts[index+1] += 1; nothing)
     @test_throws ArgumentError Context(threads=:julia, parallel_for=lazy)
 end
 
+# Ctrl-C during a call throws after it, and not through C. (A task that meets it elsewhere may take it.)
+@testset "Ctrl-C" begin
+    code = """
+        using Vastmax
+        ccall(:jl_exit_on_sigint, Cvoid, (Cint,), 0)
+        function pressed(user, n, task, argument)
+            ccall(:kill, Cint, (Cint, Cint), getpid(), 2)
+            Libc.systemsleep(0.05)
+            return Vastmax.julia_parallel_for(user, n, task, argument)
+        end
+        context = Context(threads=2, parallel_for=@cfunction(pressed, Int32, (Ptr{Cvoid}, Int64, Ptr{Cvoid}, Ptr{Cvoid})))
+        x = randn(Float32, 50_000, 32)
+        expected = softmax(x)
+        outcomes = map(1:5) do _
+            y = zero(x)
+            try softmax!(y, x; context=context) == expected catch problem problem end
+        end
+        print(count(o -> o isa InterruptException, outcomes) > 0 && all(o -> o isa InterruptException || o === true, outcomes))
+        """
+    command = `timeout 60 $(Base.julia_cmd()) --startup-file=no --project=$(Base.active_project()) -e $code`
+    out = IOBuffer()
+    run(pipeline(ignorestatus(setenv(command, merge(Dict(ENV), Dict("JULIA_NUM_THREADS" => "2")))); stdout=out))
+    @test String(take!(out)) == "true"
+end
+
 @testset "life" begin
     context = Context(threads=2)
     workspace = Workspace(context)

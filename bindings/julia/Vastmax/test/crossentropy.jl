@@ -79,6 +79,7 @@ end
     @test occursin("z_loss", message_of(() -> crossentropy(x, labels; z_loss=0.1, reduction=:none), ArgumentError))
     @test occursin("targets is a", message_of(() -> crossentropy(x, [1.0, 2.0]), ArgumentError))
     @test_throws DimensionMismatch crossentropy!(zeros(5), x, labels)
+    @test crossentropy(zeros(0, 3), [-100, -100, -100]; reduction=:none) == zeros(3) # no classes, yet rows
     @test_throws DimensionMismatch crossentropy!(nothing, x, labels; grad=zeros(29, 6))
     @test_throws DimensionMismatch Targets([1, 2], [1], Float32[1, 2])
     @test_throws ArgumentError Targets(Int[], Int[])

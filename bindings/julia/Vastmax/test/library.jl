@@ -21,6 +21,7 @@ worked, text = run_julia(show_library, "VASTMAX_LIBRARY" => Vastmax.library())
 # A wrong path is an error that names it, and not a reason to look elsewhere.
 worked, text = run_julia(show_library, "VASTMAX_LIBRARY" => "/nowhere/libvastmax.so")
 @test !worked && occursin("/nowhere/libvastmax.so", text) && occursin("VASTMAX_LIBRARY", text)
+@test occursin("No such file", text) # the loader's own reason
 
 # A library that is another one.
 other = first(path for path in Vastmax.Libdl.dllist() if occursin(".so", path) && isfile(path) && !occursin("vastmax", path))

@@ -23,6 +23,11 @@ x = Float32[3 1; 9 4; 3 8; -Inf 2; 0 5]
     @test topk(x, 2; excluded=Targets([[2], [3, 5]])).ids == [1 2; 3 4]
     @test topk(x, 2; excluded=[2, 3]).ids == [1 5; 3 2]
     @test topk(x, 2; offset=10, excluded=[12, 13]).ids == [11 15; 13 12]
+    # Class 0 is an error, as anywhere.
+    for none in ([0, 1], Targets([[1], [2, 0]]))
+        @test occursin("from 1", message_of(() -> topk(x, 2; excluded=none), ArgumentError))
+        @test occursin("from 1", message_of(() -> linear_topk(ones(Float32, 2, 2), ones(Float32, 2, 5), 2; excluded=none), ArgumentError))
+    end
     flags = zeros(UInt32, 2)
     few = topk(x, 4; excluded=Targets([[1, 2], Int[]]), flags=flags)
     @test few.ids[:, 1] == [5, 3, 4, -1] || few.ids[:, 1] == [3, 5, 4, -1]

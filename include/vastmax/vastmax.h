@@ -170,7 +170,7 @@ typedef struct vmx_workspace vmx_workspace;
 /** One piece of work: index in [0, n). */
 typedef void (*vmx_task)(void *task_arg, int64_t index);
 /** Must call task(task_arg, i) exactly once for each i in [0, n), in any order and on any threads, and return when
- *  all have ended: 0 for success. Must not throw. */
+ *  all have ended, on the thread it was called on: 0 for success. Must not throw. May run other calls meanwhile. */
 typedef int32_t (*vmx_parallel_for)(void *user, int64_t n, vmx_task task, void *task_arg);
 /** alignment is a power of two of at least 64. NULL means out of memory; a hook that throws gives VMX_ERR_CALLBACK. */
 typedef void *(*vmx_alloc)(void *user, size_t size, size_t alignment);

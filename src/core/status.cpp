@@ -64,6 +64,11 @@ FpMode ApiCall::caller_mode() noexcept {
   return current_call ? current_call->caller_mode_ : FpMode::of_this_thread();
 }
 
+const ApiCall* ApiCall::current() noexcept { return current_call; }
+
+InCall::InCall(const ApiCall* call) noexcept : before_(current_call) { current_call = call; }
+InCall::~InCall() { current_call = before_; }
+
 CallbackError::CallbackError(const char* format, ...) noexcept {
   va_list arguments;
   va_start(arguments, format);

@@ -33,6 +33,9 @@ class ApiCall {
   // What the caller of this thread's call computes under: callbacks are run so. Outside of calls: the thread's.
   static FpMode caller_mode() noexcept;
 
+  // The call that this thread is in, or nullptr.
+  static const ApiCall* current() noexcept;
+
   const char* function() const noexcept { return function_; }
 
  private:
@@ -40,6 +43,19 @@ class ApiCall {
   const FpModeScope scope_{FpMode::standard()};
   const char* const function_;
   const ApiCall* const outer_;
+};
+
+// For its lifetime the thread is in that call, or in none: a host that runs calls as coroutines may switch to others while its
+// parallel_for waits, and they may end in any order.
+class InCall {
+ public:
+  explicit InCall(const ApiCall* call) noexcept;
+  ~InCall();
+  InCall(const InCall&) = delete;
+  InCall& operator=(const InCall&) = delete;
+
+ private:
+  const ApiCall* const before_;
 };
 
 // A caller's callback broke its contract. The text is kept inside, so that throwing allocates no string.

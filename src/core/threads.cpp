@@ -220,6 +220,7 @@ struct CallbackJob {
   void* const arg;
   const int64_t n;
   const FpMode mode = FpMode::of_this_thread();
+  const ApiCall* const call = ApiCall::current();
   std::atomic<int64_t> runs{0};
   std::atomic<uint64_t> fingerprints{0};
   std::atomic<int64_t> running{0};
@@ -237,6 +238,7 @@ struct CallbackJob {
       fingerprints.fetch_add(fingerprint(index), std::memory_order_relaxed);
       if (!error.failed()) {
         const FpModeScope scope(mode);
+        const InCall in_call(call);
         const bool outer = inside_callback_task;
         inside_callback_task = true;
         try {
@@ -264,7 +266,9 @@ void run_by_callback(vmx_parallel_for parallel_for, void* user, int64_t n, Task 
   int32_t result = 0;
   bool threw = false;
   try {
-    const FpModeScope scope(ApiCall::caller_mode());  // a host's scheduler may run other work of the host's meanwhile
+    // A host's scheduler may run other work of the host's meanwhile.
+    const FpModeScope scope(ApiCall::caller_mode());
+    const InCall in_none(nullptr);
     result = parallel_for(user, n, run_callback_task, &job);
   } catch (...) {
     threw = true;

@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // ctest-labels: sanitize
-// Calls from inside a call's callback, and calls in a process that was forked off while no pool ran.
+// Calls from inside a call's callback, calls that coroutines of one thread make by turns, and calls in a process that was forked
+// off while no pool ran.
 #include "support/arrays.hpp"
 #include "support/contexts.hpp"
 #include "support/rows.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <string>
 #include <vector>
 
 #if defined(__linux__)
+#include <cfenv>
+#include <cstdlib>
+
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 #endif
 
@@ -114,6 +120,82 @@ TEST(Reentry, MessagesNameTheirOwnFunction) {
 }
 
 #if defined(__linux__)
+// Two coroutines on one thread: each gives way to the other inside its parallel_for, and the one that began first ends first.
+struct Fiber {
+  explicit Fiber(Fiber** all, int self) : all_(all), self_(self), stack_(1 << 20) {}
+
+  void prepare(ucontext_t* main) {
+    getcontext(&state_);
+    state_.uc_stack.ss_sp = stack_.data();
+    state_.uc_stack.ss_size = stack_.size();
+    state_.uc_link = main;
+    makecontext(&state_, reinterpret_cast<void (*)()>(&Fiber::enter), 2, static_cast<unsigned>(reinterpret_cast<uintptr_t>(this)),
+                static_cast<unsigned>(reinterpret_cast<uintptr_t>(this) >> 32));
+  }
+  static void enter(unsigned low, unsigned high) {
+    auto* self = reinterpret_cast<Fiber*>(static_cast<uintptr_t>(high) << 32 | low);
+    const Matrix x(VMX_F32, std::vector<std::vector<double>>(8, make_row(row_kind("bell"), 40000, VMX_F32, 1)));
+    const Vector lse(VMX_F32, 8);
+    self->status_ = vmx_logsumexp(self->ctx_, nullptr, x, lse, nullptr, nullptr);
+    self->message_ = last_error();
+    self->ended_ = true;
+  }
+  static int32_t parallel_for(void* user, int64_t n, vmx_task task, void* arg) {
+    auto* self = static_cast<Fiber*>(user);
+    for (int64_t i = 0; i < n; ++i) task(arg, i);
+    Fiber* other = self->all_[1 - self->self_];
+    if (!other->ended_) swapcontext(&self->state_, &other->state_);
+    return 7;  // so that the call leaves a message
+  }
+
+  Fiber** all_;
+  int self_;
+  std::vector<unsigned char> stack_;
+  ucontext_t state_{};
+  const vmx_context* ctx_ = nullptr;
+  vmx_status status_ = VMX_OK;
+  std::string message_;
+  bool ended_ = false;
+};
+
+TEST(Reentry, CoroutinesOfOneThread) {
+  Fiber* fibers[2];
+  Fiber first(fibers, 0), second(fibers, 1);
+  fibers[0] = &first, fibers[1] = &second;
+  ucontext_t main_state;
+  {
+    const Context first_ctx(VMX_ISA_BEST, 4, Fiber::parallel_for, &first);
+    const Context second_ctx(VMX_ISA_BEST, 4, Fiber::parallel_for, &second);
+    first.ctx_ = first_ctx, second.ctx_ = second_ctx;
+    first.prepare(&main_state), second.prepare(&main_state);
+    swapcontext(&main_state, &first.state_);  // first begins, second begins, first ends
+    ASSERT_TRUE(first.ended_ && !second.ended_);
+    swapcontext(&main_state, &second.state_);
+    ASSERT_TRUE(second.ended_);
+  }
+  for (const Fiber* fiber : fibers) {
+    EXPECT_EQ(fiber->status_, VMX_ERR_CALLBACK);
+    EXPECT_EQ(fiber->message_, "vmx_logsumexp: parallel_for returned 7");
+  }
+
+  // Outside of all calls hooks run as this thread does, not as what is left of some call's stack says.
+  std::fill(first.stack_.begin(), first.stack_.end(), static_cast<unsigned char>(0xff));
+  std::fill(second.stack_.begin(), second.stack_.end(), static_cast<unsigned char>(0xff));
+  static int rounding;
+  vmx_context_options options = VMX_CONTEXT_OPTIONS_INIT;
+  options.alloc = [](void*, size_t size, size_t alignment) { return std::aligned_alloc(alignment, size); };
+  options.free = [](void*, void* memory, size_t, size_t) {
+    rounding = std::fegetround();
+    std::free(memory);
+  };
+  vmx_context* ctx = nullptr;
+  ASSERT_EQ(vmx_context_create(&options, &ctx), VMX_OK) << last_error();
+  std::fesetround(FE_UPWARD);
+  vmx_context_destroy(ctx);
+  std::fesetround(FE_TONEAREST);
+  EXPECT_EQ(rounding, FE_UPWARD);
+}
+
 TEST(Fork, ChildrenCompute) {
   const Work work;
   const Context ctx;

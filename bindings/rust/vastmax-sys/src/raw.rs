@@ -223,7 +223,7 @@ pub type vmx_task = Option<unsafe extern "C" fn(task_arg: *mut c_void, index: i6
 
 /// ```text
 /// Must call task(task_arg, i) exactly once for each i in [0, n), in any order and on any threads, and return when
-/// all have ended: 0 for success. Must not throw.
+/// all have ended, on the thread it was called on: 0 for success. Must not throw. May run other calls meanwhile.
 /// ```
 pub type vmx_parallel_for = Option<unsafe extern "C" fn(user: *mut c_void, n: i64, task: vmx_task, task_arg: *mut c_void) -> i32>;
 

@@ -10,8 +10,9 @@ python     run by PYTHON; with >>> as a doctest
 rust       built as an example of a crate that depends on bindings/rust/vastmax, and run
 julia      run with bindings/julia/Vastmax; jldoctest likewise, and what it prints is compared by the tests of the package
 sh         each command line is known: a script of the tree with options that its --help names, a preset, a path that is there, a
-           program that the build makes or installs, a script given to python; compiler lines are run, and julia -e lines parsed. Blocks indented by four
-           spaces that begin with a command are sh or cmake too
+           program that the build makes or installs, a script given to python. Run are compiler lines, and what installs the bindings:
+           pip into an empty environment, cargo add into a new crate, Pkg.develop into an empty depot. Blocks indented by four spaces that
+           begin with a command are sh or cmake too
 others     (none, text, toml, and blocks without a language) are not code
 
 VASTMAX_BUILD names a build folder of the library (default: build/release), or a prefix that it was installed in; PYTHON a Python that has
@@ -94,7 +95,7 @@ class Tools:
                         PKG_CONFIG_PATH=str(self.libdir / "pkgconfig"), VASTMAX_LIBRARY=str(library),
                         CARGO_TARGET_DIR=str(ROOT / "build" / "docs" / "rust"))
         self.python = os.environ.get("PYTHON") or "python3"
-        self.count = 0
+        self.count, self.done = 0, set()
         presets = json.loads((ROOT / "CMakePresets.json").read_text())
         self.presets = {kind: {p["name"] for p in presets[kind] if not p.get("hidden")} for kind in
                         ("configurePresets", "buildPresets", "testPresets")}
@@ -199,20 +200,24 @@ class Tools:
         elif name == "ctest":
             must("--preset" in arguments and arguments[arguments.index("--preset") + 1] in self.presets["testPresets"], "no such preset")
         elif name in ("pip", "cargo"):
-            path = arguments[-1]
             must(len(arguments) >= 2, "what does it do?")
-            if "PATH/TO/vastmax" in path:
-                path = path.replace("PATH/TO/vastmax/", "")
-            if path.startswith(("./", "bindings/")) or "--path" in arguments:
-                path = re.sub(r"\[.*\]$", "", path)
+            path = re.sub(r"\[.*\]$", "", arguments[-1].replace("PATH/TO/vastmax", str(ROOT)))
+            if "--path" in arguments or path.startswith(("./", "bindings/")):
                 file = "pyproject.toml" if name == "pip" else "Cargo.toml"
                 must((ROOT / path / file).exists(), f"no {file} in {path}")
+                self.once(" ".join(words), lambda: self.install(name, [*arguments[:-1], str(ROOT / path)]))
         elif name == "julia":
             code = arguments[arguments.index("-e") + 1] if "-e" in arguments else ""
             must(code, "what does it do?")
-            self.run(["julia", "--startup-file=no", "-e", "Meta.parse(ARGS[1]; raise=true)", f"begin; {code}; end"])
-            for path in re.findall(r'path="([^"]+)"', code):
+            paths = re.findall(r'path="([^"]+)"', code)
+            for path in paths:
                 must((ROOT / path / "Project.toml").exists(), f"no Project.toml in {path}")
+            if paths:  # into a depot of its own
+                env = dict(self.env, JULIA_DEPOT_PATH=str(self.folder()), JULIA_PKG_OFFLINE="true", JULIA_PKG_SERVER="")
+                self.run([str(ROOT / "scripts" / "setup_julia.sh"), "--registry"], env=env)
+                self.run(["julia", "--startup-file=no", "-e", code + "; using Vastmax"], ROOT, env)
+            else:
+                self.run(["julia", "--startup-file=no", "-e", "Meta.parse(ARGS[1]; raise=true)", f"begin; {code}; end"])
         elif name in ("python", "python3"):
             script = next((a for a in arguments if not a.startswith("-")), "")
             must(script.endswith(".py") and (ROOT / script).is_file(), f"no such file: {script}")
@@ -236,6 +241,24 @@ class Tools:
             if not all(o in file.read_text() for o in options):
                 sources += [p for folder in ("tools", "bench") for p in (ROOT / folder).rglob("*.cpp")]
             self.known_options(options, sources, must)
+
+    def once(self, key, action):
+        if key not in self.done:
+            self.done.add(key)
+            action()
+
+    def install(self, name, arguments):
+        """Into an empty environment, or a new crate."""
+        folder = self.folder()
+        if name == "cargo":
+            self.run(["cargo", "new", "--quiet", "--vcs", "none", "--name", "app", "app"], folder)
+            self.run(["cargo", *arguments], folder / "app")
+            self.run(["cargo", "metadata", "--format-version", "1"], folder / "app")
+        else:
+            system = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else "python3"
+            self.run([system, "-m", "venv", "venv"], folder)
+            self.run(["venv/bin/pip", *arguments], folder)
+            self.run(["venv/bin/python", "-c", "import vastmax, numpy; vastmax.logsumexp(numpy.zeros((2, 3)))"], folder)
 
     def known_options(self, options, sources, must):
         texts = [p.read_text() for p in sources]

@@ -54,7 +54,7 @@ description = "No packages: lets Pkg.develop work without a network"
 
 [packages]
 TOML
-  echo "setup_julia: an empty registry is in $folder"
+  echo "setup_julia: an empty registry is in $folder; for packages from the network: using Pkg; Pkg.Registry.add(\"General\")"
 }
 
 missing() {

@@ -375,7 +375,14 @@ def load(cc: str = "cc") -> Model:
 
 
 def fields_of(struct: c_ast.Struct, known: Dict[str, int], comments: Comments) -> List[Field]:
-    return [Field(d.name, type_of(d.type, known), comments.beside(d.coord.line, d.coord.line)) for d in struct.decls]
+    return [Field(d.name, type_of(d.type, known), remark(d.name, comments.beside(d.coord.line, d.coord.line))) for d in struct.decls]
+
+
+def remark(field: str, beside: str) -> str:
+    """One line may declare "reserved" behind another field: its remark is not of both."""
+    if field == "reserved":
+        return "must be 0"
+    return "" if beside.startswith("reserved:") else beside
 
 
 def groups_of(constants: List[Constant], comments: Comments) -> List[Group]:

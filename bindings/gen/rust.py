@@ -64,17 +64,10 @@ def value(c: CType, default: Any, model: Model) -> str:
     return str(default)
 
 
-def remark(f: Field) -> str:
-    """The remark beside a field. One line may declare "reserved" behind another field, whose remark is not of both."""
-    if f.name == "reserved":
-        return "must be 0"
-    return "" if f.doc.startswith("reserved:") else f.doc
-
-
 def struct(s: Struct, model: Model) -> List[str]:
     lines = [*docs(s.doc), "#[repr(C)]", "#[derive(Clone, Copy, Debug)]", f"pub struct {s.name} {{"]
     for f in s.fields:
-        lines += [*short(remark(f), "    "), f"    pub {name(f.name)}: {rust_type(f.type)},"]
+        lines += [*short(f.doc, "    "), f"    pub {name(f.name)}: {rust_type(f.type)},"]
     lines += ["}", ""]
     if s.init:
         lines += [f"impl {s.name} {{", f"    /// The defaults, as the macro {s.name.upper()}_INIT gives them.",

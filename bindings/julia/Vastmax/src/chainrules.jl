@@ -124,3 +124,10 @@ function ChainRulesCore.rrule(::typeof(Vastmax.in_batch_softmax), queries::Abstr
     end
     return loss, in_batch_softmax_pullback
 end
+
+# Draws and their log q are constants of a step.
+for constant in (:draw, :logq)
+    @eval function ChainRulesCore.rrule(::typeof(Vastmax.$constant), arguments...; options...)
+        return Vastmax.$constant(arguments...; options...), _ -> ntuple(_ -> NoTangent(), 1 + length(arguments))
+    end
+end

@@ -178,8 +178,8 @@ struct vmx_matrix
     cols::Int64
     row_stride::Int64
     col_stride::Int64
-    dtype::Int32 # reserved: 0
-    reserved::Int32 # reserved: 0
+    dtype::Int32
+    reserved::Int32 # must be 0
 end
 @inline vmx_matrix() = vmx_matrix(C_NULL, 0, 0, 0, 0, 0, 0)
 
@@ -192,8 +192,8 @@ struct vmx_vector
     data::Ptr{Cvoid}
     n::Int64
     stride::Int64
-    dtype::Int32 # reserved: 0
-    reserved::Int32 # reserved: 0
+    dtype::Int32
+    reserved::Int32 # must be 0
 end
 @inline vmx_vector() = vmx_vector(C_NULL, 0, 0, 0, 0)
 
@@ -244,7 +244,7 @@ end
 struct vmx_softmax_options
     struct_size::Csize_t
     flags::UInt32 # VMX_PRECISE | VMX_ZERO_MASKED; neutral 0
-    reserved::UInt32 # VMX_PRECISE | VMX_ZERO_MASKED; neutral 0
+    reserved::UInt32 # must be 0
     temperature::Ptr{Float32} # one T for each row at temperature + r*temperature_stride; NULL (neutral): 1
     temperature_stride::Int64 # in elements; 0: one T for all rows
 end
@@ -291,7 +291,7 @@ end
 struct vmx_lse_options
     struct_size::Csize_t
     flags::UInt32 # VMX_FOLD_*; neutral 0
-    reserved::UInt32 # VMX_FOLD_*; neutral 0
+    reserved::UInt32 # must be 0
     temperature::Ptr{Float32} # as in vmx_softmax_options
     temperature_stride::Int64
     class_weight::vmx_vector # data NULL (neutral): 1; else f32, one for each column of the slice, stride 1, with VMX_FOLD_SUMS
@@ -344,7 +344,7 @@ end
 struct vmx_topk_options
     struct_size::Csize_t
     flags::UInt32 # neutral 0: largest, sorted
-    reserved::UInt32 # neutral 0: largest, sorted
+    reserved::UInt32 # must be 0
     col_offset::Int64 # neutral 0: added to each id found, for shards of a row; >= 0
     excluded::vmx_csr # class ids to pass over, a list per row (indptr and ids; weights are not looked at), counted over the whole row; those outside this slice are passed over; ids.data NULL (neutral): none
 end
@@ -371,7 +371,7 @@ end
 struct vmx_linear_grads
     struct_size::Csize_t
     flags::UInt32
-    reserved::UInt32
+    reserved::UInt32 # must be 0
     hidden::vmx_matrix # [rows, dim], f32 or hidden's dtype; data NULL: not wanted; always overwritten
     weights::vmx_matrix # [classes, dim] f32; data NULL: not wanted
     bias::vmx_vector # [classes] f32; data NULL: not wanted
@@ -401,7 +401,7 @@ end
 struct vmx_draw_options
     struct_size::Csize_t
     flags::UInt32
-    reserved::UInt32
+    reserved::UInt32 # must be 0
     seed::UInt64 # neutral 0
     step::Int64 # neutral 0; a training step or any number in [0, 2^56): another step gives independent draws
 end
@@ -415,7 +415,7 @@ struct vmx_sampled_options
     score::Int32 # VMX_SCORE_*; neutral DOT
     flags::UInt32 # VMX_SAMPLED_*; neutral 0
     reduction::Int32 # VMX_REDUCE_*; neutral NONE
-    reserved::Int32
+    reserved::Int32 # must be 0
     temperature::Float64 # divides the scores; default 1; finite, > 0. CCL takes none: 1
     margin::Float64 # CCL: default 0.4, in [-1, 1]
     negative_weight::Float64 # CCL: default 1, >= 0
@@ -487,7 +487,7 @@ end
 struct vmx_update_options
     struct_size::Csize_t
     optimizer::Int32
-    reserved::Int32
+    reserved::Int32 # must be 0
     step::Int64 # ADAM: from 1; the same for all rows, however often each was touched
     lr::Float64 # default 0.001; finite, >= 0
     beta1::Float64 # ADAM: defaults 0.9, 0.999; in [0, 1)

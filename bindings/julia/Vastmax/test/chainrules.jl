@@ -67,6 +67,10 @@ end
 
     sampler = Sampler(:uniform; classes=20)
     ids, log_q = draw(sampler, 5; rows=3, seed=4)
+    for (drawn, arguments, options) in ((draw, (sampler, 5), (rows=3, seed=4)), (logq, (sampler, labels), ()))
+        y, pullback = rrule(drawn, arguments...; options...)
+        @test isequal(y, drawn(arguments...; options...)) && pullback(1.0) === (NoTangent(), NoTangent(), NoTangent())
+    end
     candidates = Candidates(ids, log_q; target_log_q=logq(sampler, labels))
     for cotangent in (1.0, 0.3)
         check_rule(sampled_loss, (hidden, weights, labels, candidates), cotangent, 1:2; loose..., correction=:is)

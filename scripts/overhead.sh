@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # What a call costs from Rust, Julia and Python beside the same call from C, on one row of 1,000 scores: the fastest of many
-# short rounds that take turns. Prints three tables; docs/site/overhead.md shows some.
+# short rounds that take turns. Prints three tables; docs/site/overhead.md has some figures of one machine.
 #   scripts/overhead.sh
 # VASTMAX_BUILD names a build folder of the library; without it build/release is built. Leave the machine alone meanwhile.
 set -euo pipefail

@@ -125,7 +125,7 @@ class Tools:
             text = re.sub(r"(?m)^target_link", "add_executable(app app.c)\ntarget_link", text, count=1)
         (folder / "app.c").write_text(EXAMPLE)
         (folder / "CMakeLists.txt").write_text(f"cmake_minimum_required(VERSION 3.25)\nproject(app LANGUAGES C)\n{text}\n")
-        self.run(["cmake", "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={self.prefix}", "-DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF"], folder)
+        self.run(["cmake", "-G", "Ninja", "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={self.prefix}", "-DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF"], folder)
         self.run(["cmake", "--build", "build"], folder)
         self.run([str(folder / "build" / "app")])
 

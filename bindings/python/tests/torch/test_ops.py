@@ -296,6 +296,31 @@ def test_edges_of_cross_entropy() -> None:
     assert vt.cross_entropy(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64), reduction="sum") == 0
 
 
+@pytest.mark.parametrize("shape", [(7,), (5, 7), (3, 7, 4), (2, 7, 3, 2), (0, 7)])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_targets_as_class_probabilities(shape: tuple[int, ...], reduction: str, smoothing: float, weighted: bool) -> None:
+    torch.manual_seed(3)
+    dim = 0 if len(shape) == 1 else 1
+    target = torch.rand(shape, dtype=torch.float64)  # they need not add up to 1
+    weight = torch.rand(7) if weighted else None
+    x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    y = x.detach().clone().requires_grad_()
+    loss = vt.cross_entropy(x, target, weight, reduction=reduction, label_smoothing=smoothing, ignore_index=2)
+    wide = None if weight is None else weight.double()
+    expected = torch.nn.functional.cross_entropy(y, target, wide, reduction=reduction, label_smoothing=smoothing)
+    assert loss.shape == expected.shape == (shape[:dim] + shape[dim + 1 :] if reduction == "none" else ())
+    torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-12, equal_nan=True)
+    if shape[0]:
+        loss.sum().backward()
+        expected.sum().backward()
+        torch.testing.assert_close(x.grad, y.grad, rtol=1e-12, atol=1e-12)
+    single = vt.cross_entropy(x.detach().float(), target.float(), weight, reduction=reduction, label_smoothing=smoothing)
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.double(), expected.detach(), rtol=1e-5, atol=1e-5, equal_nan=True)
+
+
 def test_bad_arguments_are_named() -> None:
     with pytest.raises(IndexError, match="5"):
         vt.softmax(torch.zeros(2, 2), 5)
@@ -307,8 +332,12 @@ def test_bad_arguments_are_named() -> None:
         vt.cross_entropy(torch.zeros(2, 2), [0, 1])
     with pytest.raises(ValueError, match="target is a tuple of 1"):
         vt.cross_entropy(torch.zeros(2, 2), (torch.zeros(2),))
-    with pytest.raises(NotImplementedError, match="probabilities"):
-        vt.cross_entropy(torch.zeros(2, 2), torch.zeros(2, 2))
+    with pytest.raises(ValueError, match=r"target has shape \(3, 2\), input \(2, 2\)"):
+        vt.cross_entropy(torch.zeros(2, 2), torch.zeros(3, 2))
+    with pytest.raises(TypeError, match="target requires a gradient"):
+        vt.cross_entropy(torch.zeros(2, 2), torch.zeros(2, 2, requires_grad=True))
+    with pytest.raises(ValueError, match="label_smoothing is 2"):
+        vt.cross_entropy(torch.zeros(2, 2), torch.zeros(2, 2), label_smoothing=2)
     with pytest.raises(ValueError, match="targets.* 7"):
         vt.cross_entropy(torch.zeros(1, 2), torch.tensor([7]))
     with pytest.raises(TypeError, match="hidden.dtype is 3 .f16."):

@@ -148,28 +148,29 @@ def cross_entropy(
     z_loss: float = 0.0,
     temperature: float = 1.0,
 ) -> Tensor:
-    """torch.nn.functional.cross_entropy with class indices. The backward pass reads the scores again and stores no softmax.
+    """torch.nn.functional.cross_entropy. The backward pass reads the scores again and stores no softmax.
 
     Args:
         input: Scores: [C], [N, C] or [N, C, d1, ...]; float32, bfloat16, float16 or float64. With N > 1 and d1, ... the
             classes are moved to the end, which is a copy.
         target: int64 or int32: [], [N] or [N, d1, ...]; or, for [N, C], a tuple (indptr, ids[, weights]): row r has the
-            targets ids[indptr[r]:indptr[r + 1]].
+            targets ids[indptr[r]:indptr[r + 1]]. Or class probabilities, floating point of the shape of input: as lists of all
+            classes they take 8 bytes a score more (16 for float64), and get no gradient.
         weight: [C], used as float32: multiplies the loss of each class.
-        ignore_index: A target equal to it does not count.
-        reduction: "mean" (by the weight of the rows not ignored), "sum" or "none".
+        ignore_index: A target equal to it does not count. Of no meaning for probabilities.
+        reduction: "mean" (by the weight of the rows not ignored; for probabilities by the number of rows), "sum" or "none".
         label_smoothing: In [0, 1].
         softcap: c > 0: scores are c * tanh(input / c).
         z_loss: zeta >= 0: adds zeta * logsumexp**2.
         temperature: Divides the (capped) scores.
 
     Returns:
-        float32, or float64 for float64: without axes, or with "none" of the shape of target. (PyTorch's has the dtype of
+        float32, or float64 for float64: without axes, or with "none" of the shape of class indices. (PyTorch's has the dtype of
         input; a loss in bfloat16 would keep three digits.) NaN and infinities as in vastmax.cross_entropy.
 
     Raises:
         LabelError: A target outside [0, C) that is not ignore_index.
-        NotImplementedError: Targets are class probabilities.
+        TypeError: Probabilities or weights that require a gradient.
         ArgumentTypeError, ArgumentValueError: Dtypes, shapes or options that do not fit.
 
     >>> import torch, vastmax.torch
@@ -183,8 +184,8 @@ def cross_entropy(
     ids, indptr, weights = _targets(target)
     _on_cpu(input=input, target=ids, indptr=indptr, weights=weights, weight=weight)
     _constants(weights=weights, weight=weight)
-    if ids.is_floating_point():
-        raise NotImplementedError("targets as class probabilities: give class indices, or a list of them with weights")
+    if ids.is_floating_point() and indptr is None and weights is None:
+        return _of_probabilities(input, ids, _f32(weight), reduction, label_smoothing, softcap, z_loss, temperature)
     shape = ids.shape
     x = input
     if indptr is None and weights is None:
@@ -200,6 +201,32 @@ def cross_entropy(
         x, ids, indptr, weights, _f32(weight), reduction, ignore_index, label_smoothing, softcap, z_loss, temperature
     )[0]
     return value.reshape(shape) if reduction == "none" and indptr is None else value
+
+
+def _of_probabilities(
+    x: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float, softcap: float, z_loss: float, temperature: float
+) -> Tensor:
+    """cross_entropy whose targets are probabilities: lists of all classes with their weights."""
+    _constants(target=target)
+    if x.dim() == 0 or target.shape != x.shape:
+        raise ValueError(f"target has shape {tuple(target.shape)}, input {tuple(x.shape)}")
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"label_smoothing is {smoothing}; it must be in [0, 1]")
+    dim = 0 if x.dim() == 1 else 1
+    shape, classes = x.shape[:dim] + x.shape[dim + 1 :], x.shape[dim]
+    if x.dim() != 2:
+        x, target = x.movedim(dim, -1).reshape(-1, classes), target.movedim(dim, -1).reshape(-1, classes)
+    rows = x.shape[0]
+    weights = target.to(torch.float64 if target.dtype == torch.float64 else torch.float32).reshape(-1)
+    if smoothing:
+        weights = weights * (1 - smoothing) + smoothing / classes  # PyTorch smooths by 1, whatever they add up to
+    ids, indptr = torch.arange(classes, dtype=torch.int32).repeat(rows), torch.arange(rows + 1) * classes
+    value: Tensor = torch.ops.vastmax.cross_entropy(
+        x, ids, indptr, weights, weight, "none" if reduction == "none" else "sum", -100, 0.0, softcap, z_loss, temperature
+    )[0]
+    if reduction == "none":
+        return value.reshape(shape)
+    return value / rows if reduction == "mean" else value
 
 
 def linear_cross_entropy(

@@ -18,7 +18,7 @@ from ._ops import context
 
 
 class CrossEntropyLoss(nn.Module):
-    """torch.nn.CrossEntropyLoss with class indices; see cross_entropy.
+    """torch.nn.CrossEntropyLoss; see cross_entropy.
 
     Args:
         weight: [C], used as float32: multiplies the loss of each class.

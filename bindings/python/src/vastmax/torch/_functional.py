@@ -155,7 +155,7 @@ def cross_entropy(
             classes are moved to the end, which is a copy.
         target: int64 or int32: [], [N] or [N, d1, ...]; or, for [N, C], a tuple (indptr, ids[, weights]): row r has the
             targets ids[indptr[r]:indptr[r + 1]]. Or class probabilities, floating point of the shape of input: as lists of all
-            classes they take 8 bytes a score more (16 for float64), and get no gradient.
+            classes they take 8 bytes a score more (12 for float64), and get no gradient.
         weight: [C], used as float32: multiplies the loss of each class.
         ignore_index: A target equal to it does not count. Of no meaning for probabilities.
         reduction: "mean" (by the weight of the rows not ignored; for probabilities by the number of rows), "sum" or "none".

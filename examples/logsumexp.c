@@ -5,7 +5,8 @@
 int main(void) {
   float scores[2][4] = {{1, 2, 3, 4}, {4, 4, 4, 4}};
   float lse[2];
-  vmx_matrix x = {scores, 2, 4, 4, 1, VMX_F32, 0}; /* data, rows, cols, strides in elements, dtype */
+  /* data, rows, cols, strides in elements, dtype */
+  vmx_matrix x = {scores, 2, 4, 4, 1, VMX_F32, 0};
   vmx_vector out = {lse, 2, 1, VMX_F32, 0};
 
   /* No context: the best ISA of this CPU, the calling thread only. No workspace, no flags, default options. */

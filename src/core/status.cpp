@@ -57,9 +57,6 @@ const char* status_string(vmx_status status) noexcept {
   }
 }
 
-ApiCall::ApiCall(const char* function) noexcept : function_(function), outer_(current_call) { current_call = this; }
-ApiCall::~ApiCall() { current_call = outer_; }
-
 FpMode ApiCall::caller_mode() noexcept {
   return current_call ? current_call->caller_mode_ : FpMode::of_this_thread();
 }

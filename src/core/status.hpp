@@ -21,14 +21,26 @@ size_t last_error(char* buf, size_t size) noexcept;
 
 const char* status_string(vmx_status status) noexcept;
 
+class ApiCall;
+
+// For its lifetime the thread is in that call, or in none: a host that runs calls as coroutines may switch to others while its
+// parallel_for waits, and they may end in any order.
+class InCall {
+ public:
+  explicit InCall(const ApiCall* call) noexcept;
+  ~InCall();
+  InCall(const InCall&) = delete;
+  InCall& operator=(const InCall&) = delete;
+
+ private:
+  const ApiCall* const before_;
+};
+
 // First line of each entry point: remembers its name for messages, and computes under the standard floating-point
 // environment. The name must live for ever (__func__ does).
 class ApiCall {
  public:
-  explicit ApiCall(const char* function) noexcept;
-  ~ApiCall();
-  ApiCall(const ApiCall&) = delete;
-  ApiCall& operator=(const ApiCall&) = delete;
+  explicit ApiCall(const char* function) noexcept : function_(function) {}
 
   // What the caller of this thread's call computes under: callbacks are run so. Outside of calls: the thread's.
   static FpMode caller_mode() noexcept;
@@ -42,20 +54,7 @@ class ApiCall {
   const FpMode caller_mode_ = FpMode::of_this_thread();
   const FpModeScope scope_{FpMode::standard()};
   const char* const function_;
-  const ApiCall* const outer_;
-};
-
-// For its lifetime the thread is in that call, or in none: a host that runs calls as coroutines may switch to others while its
-// parallel_for waits, and they may end in any order.
-class InCall {
- public:
-  explicit InCall(const ApiCall* call) noexcept;
-  ~InCall();
-  InCall(const InCall&) = delete;
-  InCall& operator=(const InCall&) = delete;
-
- private:
-  const ApiCall* const before_;
+  const InCall in_call_{this};
 };
 
 // A caller's callback broke its contract. The text is kept inside, so that throwing allocates no string.

@@ -28,7 +28,7 @@ class TableRows {
   /// Asks for a row that is soon needed, where it lies.
   void prefetch(int64_t i) const {
     if (!direct_) return;
-    const char* const here = static_cast<const char*>(table_.data) + i * pitch_;
+    const auto* const here = static_cast<const char*>(row(i, nullptr));
     for (int64_t at = 0; at < row_bytes_; at += 64) __builtin_prefetch(here + at);
   }
   /// The row in f32.

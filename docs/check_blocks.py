@@ -212,10 +212,8 @@ class Tools:
             paths = re.findall(r'path="([^"]+)"', code)
             for path in paths:
                 must((ROOT / path / "Project.toml").exists(), f"no Project.toml in {path}")
-            if paths:  # into a depot of its own
-                env = dict(self.env, JULIA_DEPOT_PATH=str(self.folder()), JULIA_PKG_OFFLINE="true", JULIA_PKG_SERVER="")
-                self.run([str(ROOT / "scripts" / "setup_julia.sh"), "--registry"], env=env)
-                self.run(["julia", "--startup-file=no", "-e", code + "; using Vastmax"], ROOT, env)
+            if paths:
+                self.once(code, lambda: self.develop(code))
             else:
                 self.run(["julia", "--startup-file=no", "-e", "Meta.parse(ARGS[1]; raise=true)", f"begin; {code}; end"])
         elif name in ("python", "python3"):
@@ -259,6 +257,12 @@ class Tools:
             self.run([system, "-m", "venv", "venv"], folder)
             self.run(["venv/bin/pip", *arguments], folder)
             self.run(["venv/bin/python", "-c", "import vastmax, numpy; vastmax.logsumexp(numpy.zeros((2, 3)))"], folder)
+
+    def develop(self, code):
+        """Into a depot of its own."""
+        env = dict(self.env, JULIA_DEPOT_PATH=str(self.folder()), JULIA_PKG_OFFLINE="true", JULIA_PKG_SERVER="")
+        self.run([str(ROOT / "scripts" / "setup_julia.sh"), "--registry"], env=env)
+        self.run(["julia", "--startup-file=no", "-e", code + "; using Vastmax"], ROOT, env)
 
     def known_options(self, options, sources, must):
         texts = [p.read_text() for p in sources]

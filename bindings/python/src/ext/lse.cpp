@@ -246,7 +246,8 @@ NaN, +inf and -inf are noted in the states; they fail nothing.
 
 Raises:
     ArgumentTypeError: x is no array, or of another dtype.
-    ArgumentValueError: x has another number of rows; col_offset is negative; a state is of an unknown version.
+    ArgumentValueError: x has another number of rows; col_offset is negative; a state is of an unknown version, or none
+        that a fold made.
 )")
       .def("merge", merge, "other"_a, nb::sig("def merge(self, other: LseState) -> None"),
            R"(Merges the states of other, of the same rows and other columns, into these.

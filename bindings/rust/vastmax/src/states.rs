@@ -49,8 +49,8 @@ impl LseState {
         unsafe { std::mem::transmute(self.0) }
     }
 
-    /// What [`to_bytes`](Self::to_bytes) gave. Bytes of an unknown version are refused where they are used; others
-    /// that no state has give answers without meaning.
+    /// What [`to_bytes`](Self::to_bytes) gave. Bytes of an unknown version, or of sums that no fold makes, are
+    /// refused where they are used.
     pub fn from_bytes(bytes: [u8; 96]) -> Self {
         // SAFETY: integers and floats have no invalid values.
         Self(unsafe { std::mem::transmute::<[u8; 96], sys::vmx_lse_state>(bytes) })

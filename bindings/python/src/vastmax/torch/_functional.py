@@ -189,18 +189,27 @@ def cross_entropy(
     shape = ids.shape
     x = input
     if indptr is None and weights is None:
-        classes = 0 if x.dim() == 1 else 1
-        if x.dim() == 0 or shape != x.shape[:classes] + x.shape[classes + 1 :]:
+        if x.dim() == 0 or shape != _without_classes(x):
             raise ValueError(f"target has shape {tuple(shape)}, input {tuple(x.shape)}")
-        if x.dim() != 2:
-            x = x.movedim(classes, -1).reshape(-1, x.shape[classes])
-            ids = ids.reshape(-1)
+        x, ids = _classes_last(x), ids.reshape(-1)
     elif x.dim() != 2:
         raise ValueError(f"input has shape {tuple(x.shape)}; with lists of targets it must be [N, C]")
     value: Tensor = torch.ops.vastmax.cross_entropy(
         x, ids, indptr, weights, _f32(weight), reduction, ignore_index, label_smoothing, softcap, z_loss, temperature
     )[0]
     return value.reshape(shape) if reduction == "none" and indptr is None else value
+
+
+def _without_classes(x: Tensor) -> torch.Size:
+    """The shape of [C], [N, C] or [N, C, d1, ...] without C."""
+    dim = int(x.dim() > 1)
+    return x.shape[:dim] + x.shape[dim + 1 :]
+
+
+def _classes_last(x: Tensor) -> Tensor:
+    """[C], [N, C] or [N, C, d1, ...] as rows of classes."""
+    dim = int(x.dim() > 1)
+    return x if x.dim() == 2 else x.movedim(dim, -1).reshape(-1, x.shape[dim])
 
 
 def _of_probabilities(
@@ -212,11 +221,8 @@ def _of_probabilities(
         raise ValueError(f"target has shape {tuple(target.shape)}, input {tuple(x.shape)}")
     if not 0 <= smoothing <= 1:
         raise ValueError(f"label_smoothing is {smoothing}; it must be in [0, 1]")
-    dim = 0 if x.dim() == 1 else 1
-    shape, classes = x.shape[:dim] + x.shape[dim + 1 :], x.shape[dim]
-    if x.dim() != 2:
-        x, target = x.movedim(dim, -1).reshape(-1, classes), target.movedim(dim, -1).reshape(-1, classes)
-    rows = x.shape[0]
+    shape, x, target = _without_classes(x), _classes_last(x), _classes_last(target)
+    rows, classes = x.shape
     weights = target.to(torch.float64 if target.dtype == torch.float64 else torch.float32).reshape(-1)
     if smoothing:
         weights = weights * (1 - smoothing) + smoothing / classes  # PyTorch smooths by 1, whatever they add up to

@@ -312,9 +312,13 @@ def _(
     bias: Optional[Tensor], class_weight: Optional[Tensor], reduction: str, ignore_index: int, label_smoothing: float,
     softcap: float, z_loss: float, temperature: float, memory_limit: int, wants: List[bool],
 ) -> Tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    value = hidden.new_empty((hidden.shape[0],) if reduction == "none" else (), dtype=torch.float32)
+    return value, *_linear_grads_fake(hidden, weight, wants)
+
+
+def _linear_grads_fake(hidden: Tensor, weight: Tensor, wants: List[bool]) -> Tuple[Tensor, Tensor, Tensor]:
     f32 = torch.float32
     return (
-        hidden.new_empty((hidden.shape[0],) if reduction == "none" else (), dtype=f32),
         torch.empty(hidden.shape, dtype=hidden.dtype, device=hidden.device) if wants[0] else _nothing(hidden),
         torch.empty(weight.shape, dtype=f32, device=weight.device) if wants[1] else _nothing(weight, f32),
         weight.new_empty((weight.shape[0],), dtype=f32) if wants[2] else _nothing(weight, f32),
@@ -372,12 +376,7 @@ def _(
     bias: Optional[Tensor], class_weight: Optional[Tensor], grad: Tensor, ignore_index: int, label_smoothing: float,
     softcap: float, z_loss: float, temperature: float, memory_limit: int, wants: List[bool],
 ) -> Tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    f32 = torch.float32
-    return (
-        torch.empty(hidden.shape, dtype=hidden.dtype, device=hidden.device) if wants[0] else _nothing(hidden),
-        torch.empty(weight.shape, dtype=f32, device=weight.device) if wants[1] else _nothing(weight, f32),
-        weight.new_empty((weight.shape[0],), dtype=f32) if wants[2] else _nothing(weight, f32),
-    )
+    return _linear_grads_fake(hidden, weight, wants)
 
 
 # ------------------------------------------------------------------------------------------------ sampled losses

@@ -64,90 +64,32 @@ fn no_output_overlaps_itself() {
     ));
     let table = [[1.0f32, 0.0], [0.0, 1.0], [1.0, 1.0]];
     let lin = Linear::new(MatrixRef::from(&table));
+    macro_rules! linear_cross_entropy {
+        ($out:expr, $grads:expr) => {
+            Call::new().linear_cross_entropy(scores, &lin, &[0i64; 3], $out, $grads, &e)
+        };
+    }
     refused(Call::new().linear_logsumexp(scores, &lin, vector!(), &o));
-    refused(Call::new().linear_cross_entropy(
-        scores,
-        &lin,
-        &[0i64; 3],
-        CrossEntropyOut::new(),
-        Some(&mut LinearGrads::new().hidden(matrix!())),
-        &e,
-    ));
-    refused(Call::new().linear_cross_entropy(
-        scores,
-        &lin,
-        &[0i64; 3],
-        CrossEntropyOut::new(),
-        Some(&mut LinearGrads::new().weights(matrix!())),
-        &e,
-    ));
-    refused(Call::new().linear_cross_entropy(
-        scores,
-        &lin,
-        &[0i64; 3],
-        CrossEntropyOut::new(),
-        Some(&mut LinearGrads::new().bias(vector!())),
-        &e,
-    ));
-    refused(Call::new().linear_cross_entropy(
-        scores,
-        &lin,
-        &[0i64; 3],
-        CrossEntropyOut::new().loss(vector!()),
-        None,
-        &e,
-    ));
+    refused(linear_cross_entropy!(CrossEntropyOut::new(), Some(&mut LinearGrads::new().hidden(matrix!()))));
+    refused(linear_cross_entropy!(CrossEntropyOut::new(), Some(&mut LinearGrads::new().weights(matrix!()))));
+    refused(linear_cross_entropy!(CrossEntropyOut::new(), Some(&mut LinearGrads::new().bias(vector!()))));
+    refused(linear_cross_entropy!(CrossEntropyOut::new().loss(vector!()), None));
     refused(Call::new().linear_topk(scores, &lin, 2, Some(matrix!()), None, &TopkOptions::new()));
     let t = Table::new(MatrixRef::from(&table));
     let c = Candidates::new(MatrixRef::from(&[[1i64, 2]; 3]));
     let so = SampledOptions::new();
-    refused(Call::new().sampled_loss(
-        scores,
-        &t,
-        &[0i64; 3],
-        &c,
-        SampledOut::new().loss(vector!()),
-        None,
-        &so,
-    ));
-    refused(Call::new().sampled_loss(
-        scores,
-        &t,
-        &[0i64; 3],
-        &c,
-        SampledOut::new(),
-        Some(SampledGrads::new().hidden(matrix!())),
-        &so,
-    ));
-    refused(Call::new().sampled_loss(
-        scores,
-        &t,
-        &[0i64; 3],
-        &c,
-        SampledOut::new(),
-        Some(SampledGrads::new().table(matrix!())),
-        &so,
-    ));
-    refused(Call::new().sampled_loss(
-        scores,
-        &t,
-        &[0i64; 3],
-        &c,
-        SampledOut::new(),
-        Some(SampledGrads::new().bias(vector!())),
-        &so,
-    ));
+    macro_rules! sampled_loss {
+        ($out:expr, $grads:expr) => {
+            Call::new().sampled_loss(scores, &t, &[0i64; 3], &c, $out, $grads, &so)
+        };
+    }
+    refused(sampled_loss!(SampledOut::new().loss(vector!()), None));
+    refused(sampled_loss!(SampledOut::new(), Some(SampledGrads::new().hidden(matrix!()))));
+    refused(sampled_loss!(SampledOut::new(), Some(SampledGrads::new().table(matrix!()))));
+    refused(sampled_loss!(SampledOut::new(), Some(SampledGrads::new().bias(vector!()))));
     let mut sid = [0i64; 3];
     let mut sp = SparseRows::new(&mut sid, matrix!()).unwrap();
-    refused(Call::new().sampled_loss(
-        scores,
-        &t,
-        &[0i64; 3],
-        &c,
-        SampledOut::new(),
-        Some(SampledGrads::new().sparse(&mut sp)),
-        &so,
-    ));
+    refused(sampled_loss!(SampledOut::new(), Some(SampledGrads::new().sparse(&mut sp))));
     refused(Call::new().in_batch_softmax(
         InBatch::new(scores, scores),
         SampledOut::new().loss(vector!()),
